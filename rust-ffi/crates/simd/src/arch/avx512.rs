@@ -1,0 +1,516 @@
+//! AVX-512 (F, BW, DQ, VL, VNNI, VPOPCNTDQ).
+
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+use super::prefetch;
+use crate::bits::{BitQuery, PART, Planes};
+use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+
+type V = __m512;
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn load(x: &[f32; 16]) -> V {
+    // SAFETY: the array has the 64 bytes that are read.
+    unsafe { _mm512_loadu_ps(x.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn store(x: &mut [f32; 16], v: V) {
+    // SAFETY: the array has the 64 bytes that are written.
+    unsafe { _mm512_storeu_ps(x.as_mut_ptr(), v) }
+}
+
+/// The mask of the first `len` of 16 lanes.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn first_lanes(len: usize) -> __mmask16 {
+    _bzhi_u32(0xffff, len.min(16) as u32) as __mmask16
+}
+
+/// Up to 16 floats, and zeros.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn load_first(x: &[f32]) -> V {
+    // SAFETY: lanes past the slice are masked off, and so not read.
+    unsafe { _mm512_maskz_loadu_ps(first_lanes(x.len()), x.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn load_bytes(x: &[u8; 64]) -> __m512i {
+    // SAFETY: the array has the 64 bytes that are read.
+    unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
+}
+
+/// Up to 64 bytes, and zeros.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn load_first_bytes(x: &[u8]) -> __m512i {
+    let mask = _bzhi_u64(u64::MAX, x.len().min(64) as u32);
+    // SAFETY: bytes past the slice are masked off, and so not read.
+    unsafe { _mm512_maskz_loadu_epi8(mask, x.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn add(a: V, b: V) -> V {
+    _mm512_add_ps(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn sub_lanes(a: V, b: V) -> V {
+    _mm512_sub_ps(a, b)
+}
+
+/// Runs over both rows in 64 lanes, K sums at a time.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn fold<const K: usize>(a: &[f32], b: &[f32], step: impl Fn([V; K], V, V) -> [V; K]) -> [f32; K] {
+    let ((a, tail_a), (b, tail_b)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    let mut lanes = [[_mm512_setzero_ps(); K]; 4];
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    for (a, b) in a.iter().zip(b) {
+        for k in 0..4 {
+            lanes[k] = step(lanes[k], load(&a[k]), load(&b[k]));
+        }
+    }
+    // Constant indices keep the sums in registers.
+    for (k, lanes) in lanes.iter_mut().enumerate() {
+        if let (Some(a), Some(b)) = (rest_a.get(k), rest_b.get(k)) {
+            *lanes = step(*lanes, load(a), load(b));
+        } else if k == rest_a.len() && !tail_a.is_empty() {
+            *lanes = step(*lanes, load_first(tail_a), load_first(tail_b));
+        }
+    }
+    std::array::from_fn(|i| sum_lanes([lanes[0][i], lanes[1][i], lanes[2][i], lanes[3][i]]))
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn sum_lanes(lanes: [V; 4]) -> f32 {
+    let v = add(add(lanes[0], lanes[2]), add(lanes[1], lanes[3]));
+    let v = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v));
+    let v = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+    let v = _mm_add_ps(v, _mm_movehl_ps(v, v));
+    let v = _mm_add_ss(v, _mm_movehdup_ps(v));
+    _mm_cvtss_f32(v) + 0.0
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let [dot] = fold(a, b, |[sum], a, b| [_mm512_fmadd_ps(a, b, sum)]);
+    dot
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn l2(a: &[f32], b: &[f32]) -> f32 {
+    let [l2] = fold(a, b, |[sum], a, b| {
+        let d = _mm512_sub_ps(a, b);
+        [_mm512_fmadd_ps(d, d, sum)]
+    });
+    l2
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn dot_norm(a: &[f32], b: &[f32]) -> (f32, f32) {
+    fold(a, b, |[dot, norm], a, b| [_mm512_fmadd_ps(a, b, dot), _mm512_fmadd_ps(b, b, norm)]).into()
+}
+
+super::row_forms! { #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")] }
+
+super::recompile! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt":
+    sub(a: &[f32], b: &[f32], out: &mut [f32]);
+    scale(x: &mut [f32], s: f32);
+    accumulate(sum: &mut [f64], row: &[f32]);
+    max_abs(x: &[f32]) -> f32;
+    min_max(x: &[f32]) -> (f32, f32);
+    kac(x: &mut [f32], s: f32);
+    flip_scale(x: &mut [f32], signs: &[u32], s: f32);
+    pack_row(bits: u32, codes: &[u8], out: &mut [u8]);
+    unpack_row(bits: u32, dim: usize, packed: &[u8], codes: &mut [u8]);
+    popcount(a: &[u64]) -> u64;
+    and_popcount(a: &[u64], b: &[u64]) -> u64;
+    hamming(a: &[u8], b: &[u8]) -> u32;
+}
+
+super::hadamard! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt", 16 }
+
+/// The stages of distance 1, 2, 4 and 8. The product with 1 or -1 is exact,
+/// so each step rounds once, as the addition does.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn within(v: V) -> V {
+    let signs = |mask| _mm512_mask_blend_ps(mask, _mm512_set1_ps(1.0), _mm512_set1_ps(-1.0));
+    let v = _mm512_fmadd_ps(v, signs(0xaaaa), _mm512_permute_ps::<0b10_11_00_01>(v));
+    let v = _mm512_fmadd_ps(v, signs(0xcccc), _mm512_permute_ps::<0b01_00_11_10>(v));
+    let v = _mm512_fmadd_ps(v, signs(0xf0f0), _mm512_shuffle_f32x4::<0b10_11_00_01>(v, v));
+    _mm512_fmadd_ps(v, signs(0xff00), _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v))
+}
+
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn encode(o: &[f32], scale: f32, bits: u32, codes: &mut [u8]) -> (f32, f32) {
+    let levels = super::portable::Levels::new(bits);
+    let (scale, half) = (_mm512_set1_ps(scale), _mm512_set1_ps(levels.half));
+    let (max, middle) = (_mm512_set1_ps(levels.max), _mm512_set1_ps(levels.middle));
+    let upper = _mm512_set1_epi32(levels.half as i32);
+    let below = _mm512_set1_epi32(levels.half as i32 - 1);
+    let mut dots = [_mm512_setzero_ps(); 4];
+    let mut norms = [_mm512_setzero_ps(); 4];
+    for (o, codes) in o.chunks(64).zip(codes.chunks_mut(64)) {
+        for k in 0..4 {
+            let Some((o, codes)) = o.get(16 * k..).zip(codes.get_mut(16 * k..)) else { break };
+            let lanes = first_lanes(o.len());
+            let o = load_first(o);
+            let v = _mm512_add_ps(_mm512_mul_ps(o, scale), half);
+            // Of a NaN and another, these return the second.
+            let v = _mm512_min_ps(_mm512_max_ps(v, _mm512_setzero_ps()), max);
+            let positive = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(o, _mm512_setzero_ps());
+            let u = _mm512_cvttps_epi32(v);
+            let u = _mm512_mask_max_epi32(u, positive, u, upper);
+            let u = _mm512_mask_min_epi32(u, !positive, u, below);
+            // SAFETY: lanes past `codes`, which is as long as `o`, are masked
+            // off, and so not written.
+            unsafe { _mm512_mask_cvtepi32_storeu_epi8(codes.as_mut_ptr().cast(), lanes, u) };
+            let y = _mm512_maskz_sub_ps(lanes, _mm512_cvtepi32_ps(u), middle);
+            dots[k] = _mm512_fmadd_ps(y, o, dots[k]);
+            norms[k] = _mm512_fmadd_ps(y, y, norms[k]);
+        }
+    }
+    (sum_lanes(dots), sum_lanes(norms))
+}
+
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn lut_build(q: &[f32], lut: &mut [u8]) -> (f32, f32) {
+    use super::portable::{groups_of, lowest, lut_range};
+    let (step, bias) = lut_range(q);
+    lut.fill(0);
+    if step > 0.0 {
+        let (entries, _) = lut.as_chunks_mut::<16>();
+        for (q, entries) in groups_of(q).zip(entries) {
+            let [q0, q1, q2, q3] = q.map(|q| _mm512_set1_ps(q));
+            let sum = _mm512_maskz_mov_ps(0xaaaa, q0);
+            let sum = _mm512_mask_add_ps(sum, 0xcccc, sum, q1);
+            let sum = _mm512_mask_add_ps(sum, 0xf0f0, sum, q2);
+            let sum = _mm512_mask_add_ps(sum, 0xff00, sum, q3);
+            let level = _mm512_sub_ps(sum, _mm512_set1_ps(lowest(q)));
+            let level = _mm512_div_ps(level, _mm512_set1_ps(step));
+            // Of a NaN and another, these return the second.
+            let level = _mm512_max_ps(level, _mm512_setzero_ps());
+            let level = _mm512_min_ps(level, _mm512_set1_ps(255.0));
+            let level = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(level));
+            // SAFETY: the array has the 16 bytes that are written.
+            unsafe { _mm_storeu_si128(entries.as_mut_ptr().cast(), level) };
+        }
+    }
+    (step, bias)
+}
+
+/// Sums of table bytes: each 16-bit lane of `both` counts an even row plus
+/// 256 times the odd one beside it, and `odd` the odd one alone.
+#[derive(Clone, Copy)]
+struct Sums {
+    both: __m512i,
+    odd: __m512i,
+}
+
+impl Sums {
+    #[inline]
+    #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+    fn zero() -> Sums {
+        Sums { both: _mm512_setzero_si512(), odd: _mm512_setzero_si512() }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+    fn add(&mut self, bytes: __m512i) {
+        self.both = _mm512_add_epi16(self.both, bytes);
+        self.odd = _mm512_add_epi16(self.odd, _mm512_srli_epi16::<8>(bytes));
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+    fn even(&self) -> __m512i {
+        _mm512_sub_epi16(self.both, _mm512_slli_epi16::<8>(self.odd))
+    }
+}
+
+/// The sums of the 32 rows, in 16 bits, over four groups a vector.
+///
+/// The last vector may reach past the codes into the factors, which follow in
+/// every block: the table is zero there.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn sum_groups<'a>(vectors: impl Iterator<Item = (&'a [u8; 64], __m512i)>) -> __m512i {
+    let nibble = _mm512_set1_epi8(15);
+    let (mut low, mut high) = (Sums::zero(), Sums::zero());
+    for (codes, table) in vectors {
+        let codes = load_bytes(codes);
+        low.add(_mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble)));
+        high.add(_mm512_shuffle_epi8(
+            table,
+            _mm512_and_si512(_mm512_srli_epi16::<4>(codes), nibble),
+        ));
+    }
+    // Adds the four lanes of 128 bits of (low even, low odd, high even, high
+    // odd) into one lane each.
+    let (low_even, high_even) = (low.even(), high.even());
+    let low = _mm512_add_epi16(
+        _mm512_shuffle_i64x2::<0b01_00_01_00>(low_even, low.odd),
+        _mm512_shuffle_i64x2::<0b11_10_11_10>(low_even, low.odd),
+    );
+    let high = _mm512_add_epi16(
+        _mm512_shuffle_i64x2::<0b01_00_01_00>(high_even, high.odd),
+        _mm512_shuffle_i64x2::<0b11_10_11_10>(high_even, high.odd),
+    );
+    let sums = _mm512_add_epi16(
+        _mm512_shuffle_i64x2::<0b10_00_10_00>(low, high),
+        _mm512_shuffle_i64x2::<0b11_01_11_01>(low, high),
+    );
+    let row_order = _mm512_set_epi16(
+        31, 23, 30, 22, 29, 21, 28, 20, 27, 19, 26, 18, 25, 17, 24, 16, //
+        15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8, 0,
+    );
+    _mm512_permutexvar_epi16(row_order, sums)
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn widen(sums: __m512i) -> [__m512i; 2] {
+    [
+        _mm512_cvtepu16_epi32(_mm512_castsi512_si256(sums)),
+        _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(sums)),
+    ]
+}
+
+/// The part of a block that vectors of codes are read from.
+#[inline(always)]
+fn vectors(block: &[u8]) -> &[[u8; 64]] {
+    block.as_chunks().0
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn block_sums(block: &[u8], groups: usize, lut: &[u8]) -> [__m512i; 2] {
+    let mut sums = [_mm512_setzero_si512(); 2];
+    let vectors = &vectors(block)[..groups.div_ceil(4)];
+    let tables = lut.as_chunks::<64>().0;
+    for (vectors, tables) in vectors.chunks(GROUPS_IN_16_BITS / 4).zip(tables.chunks(GROUPS_IN_16_BITS / 4)) {
+        let tables = tables.iter().map(|table| load_bytes(table));
+        let [first, second] = widen(sum_groups(vectors.iter().zip(tables)));
+        sums = [_mm512_add_epi32(sums[0], first), _mm512_add_epi32(sums[1], second)];
+    }
+    sums
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn block_values(block: &[u8], sums: [__m512i; 2], a: f32, b: f32) -> [V; 2] {
+    let factors = block.last_chunk::<{ block_bytes(0) }>().expect("a block ends in its factors");
+    let factor = |i: usize| {
+        let halves: &[u8; 32] = factors.as_chunks().0[i..].first().expect("four vectors of factors");
+        // SAFETY: the array has the 32 bytes that are read.
+        _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(halves.as_ptr().cast()) })
+    };
+    std::array::from_fn(|i| {
+        let t = _mm512_fmadd_ps(_mm512_set1_ps(a), _mm512_cvtepi32_ps(sums[i]), _mm512_set1_ps(b));
+        _mm512_fnmadd_ps(factor(2 + i), t, factor(i))
+    })
+}
+
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn scan(
+    blocks: &[u8],
+    groups: usize,
+    lut: &[u8],
+    range: Range<usize>,
+    p: &ScanParams,
+    values: &mut [f32; BLOCK_ROWS],
+) -> Option<(usize, u32)> {
+    match groups.div_ceil(4) {
+        1 => scan_fixed::<1>(blocks, groups, lut, range, p, values),
+        2 => scan_fixed::<2>(blocks, groups, lut, range, p, values),
+        3 => scan_fixed::<3>(blocks, groups, lut, range, p, values),
+        4 => scan_fixed::<4>(blocks, groups, lut, range, p, values),
+        5 => scan_fixed::<5>(blocks, groups, lut, range, p, values),
+        6 => scan_fixed::<6>(blocks, groups, lut, range, p, values),
+        7 => scan_fixed::<7>(blocks, groups, lut, range, p, values),
+        8 => scan_fixed::<8>(blocks, groups, lut, range, p, values),
+        _ => scan_with(blocks, groups, range, p, values, |block| block_sums(block, groups, lut)),
+    }
+}
+
+/// The table stays in N registers.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn scan_fixed<const N: usize>(
+    blocks: &[u8],
+    groups: usize,
+    lut: &[u8],
+    range: Range<usize>,
+    p: &ScanParams,
+    values: &mut [f32; BLOCK_ROWS],
+) -> Option<(usize, u32)> {
+    let tables = lut.as_chunks::<64>().0.first_chunk::<N>()?;
+    let tables: [__m512i; N] = std::array::from_fn(|k| load_bytes(&tables[k]));
+    scan_with(blocks, groups, range, p, values, |block| {
+        let vectors = vectors(block).first_chunk::<N>().expect("a block ends in its factors");
+        widen(sum_groups(vectors.iter().zip(tables)))
+    })
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn scan_with(
+    blocks: &[u8],
+    groups: usize,
+    range: Range<usize>,
+    p: &ScanParams,
+    values: &mut [f32; BLOCK_ROWS],
+    sums: impl Fn(&[u8]) -> [__m512i; 2],
+) -> Option<(usize, u32)> {
+    let size = block_bytes(groups);
+    let threshold = _mm512_set1_ps(p.threshold);
+    for i in range {
+        let block = &blocks[i * size..][..size];
+        let found = block_values(block, sums(block), p.a, p.b);
+        let below = found.map(|v| _mm512_cmp_ps_mask::<_CMP_LT_OQ>(v, threshold));
+        if below[0] | below[1] != 0 {
+            store_values(values, found);
+            return Some((i, u32::from(below[0]) | u32::from(below[1]) << 16));
+        }
+    }
+    None
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn store_values(values: &mut [f32; BLOCK_ROWS], found: [V; 2]) {
+    for (values, v) in values.as_chunks_mut().0.iter_mut().zip(found) {
+        store(values, v);
+    }
+}
+
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn scan_all(blocks: &[u8], groups: usize, lut: &[u8], a: f32, b: f32, out: &mut [f32]) {
+    let blocks = blocks.chunks_exact(block_bytes(groups));
+    for (block, out) in blocks.zip(out.as_chunks_mut().0) {
+        store_values(out, block_values(block, block_sums(block, groups, lut), a, b));
+    }
+}
+
+/// How many rows ahead a row of codes is fetched.
+const CODES_AHEAD: usize = 8;
+
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn bit_dots(q: &BitQuery, base: &[u8], stride: usize, rows: &[u32], out: &mut [i64]) {
+    match q.bits() {
+        1 => bit_dots_of::<1>(q, base, stride, rows, out),
+        2 => bit_dots_of::<2>(q, base, stride, rows, out),
+        3 => bit_dots_of::<3>(q, base, stride, rows, out),
+        4 => bit_dots_of::<4>(q, base, stride, rows, out),
+        5 => bit_dots_of::<5>(q, base, stride, rows, out),
+        6 => bit_dots_of::<6>(q, base, stride, rows, out),
+        7 => bit_dots_of::<7>(q, base, stride, rows, out),
+        _ => bit_dots_of::<8>(q, base, stride, rows, out),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn bit_dots_of<const BITS: u32>(q: &BitQuery, base: &[u8], stride: usize, rows: &[u32], out: &mut [i64]) {
+    let planes = Planes::new(BITS, q.dim());
+    let bytes = planes.bytes();
+    for (i, (&row, out)) in rows.iter().zip(out).enumerate() {
+        let ahead = rows[(i + CODES_AHEAD).min(rows.len() - 1)] as usize * stride;
+        prefetch(base.as_ptr().wrapping_add(ahead), bytes);
+        let row = &base[row as usize * stride..][..bytes];
+        let [low, high] = bit_dot::<BITS>(q, row, planes);
+        *out = i64::from(_mm512_reduce_add_epi32(low));
+        if BITS > 5 {
+            *out += i64::from(_mm512_reduce_add_epi32(high)) << 8;
+        }
+    }
+}
+
+/// The sums of products of a row's codes with the low and the high bytes of
+/// the query, in 32 bits, which hold them up to `MAX_DIM` dimensions.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn bit_dot<const BITS: u32>(q: &BitQuery, row: &[u8], planes: Planes) -> [__m512i; 2] {
+    let zero = _mm512_setzero_si512();
+    let mut at = 0;
+    let [mut eight, mut four, mut two, mut one] = [[zero; 2]; 4];
+    let (codes, row) = row.split_at(planes.eight);
+    if BITS & 8 != 0 {
+        for codes in codes.chunks(PART) {
+            eight = multiply::<BITS>(eight, load_first_bytes(codes), q, at);
+            at += PART;
+        }
+    }
+    let (codes, row) = row.split_at(planes.four);
+    if BITS & 4 != 0 {
+        let run = codes.len().next_multiple_of(PART);
+        for codes in codes.chunks(PART) {
+            let codes = load_first_bytes(codes);
+            let nibble = _mm512_set1_epi8(15);
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), nibble);
+            four = multiply::<BITS>(four, _mm512_and_si512(codes, nibble), q, at);
+            four = multiply::<BITS>(four, high, q, at + run);
+            at += PART;
+        }
+        at += run;
+    }
+    let (codes, row) = row.split_at(planes.two);
+    if BITS & 2 != 0 {
+        let run = codes.len().next_multiple_of(PART);
+        for codes in codes.chunks(PART) {
+            let codes = load_first_bytes(codes);
+            let pair = _mm512_set1_epi8(3);
+            two = multiply::<BITS>(two, _mm512_and_si512(codes, pair), q, at);
+            let shifted = _mm512_and_si512(_mm512_srli_epi16::<2>(codes), pair);
+            two = multiply::<BITS>(two, shifted, q, at + run);
+            let shifted = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), pair);
+            two = multiply::<BITS>(two, shifted, q, at + 2 * run);
+            let shifted = _mm512_and_si512(_mm512_srli_epi16::<6>(codes), pair);
+            two = multiply::<BITS>(two, shifted, q, at + 3 * run);
+            at += PART;
+        }
+        at += 3 * run;
+    }
+    if BITS & 1 != 0 {
+        for codes in row.chunks(8) {
+            let mut word = [0; 8];
+            word[..codes.len()].copy_from_slice(codes);
+            let ones = _mm512_maskz_set1_epi8(u64::from_le_bytes(word), 1);
+            one = multiply::<BITS>(one, ones, q, at);
+            at += PART;
+        }
+    }
+    std::array::from_fn(|i| {
+        let lowest = if BITS & 8 != 0 { eight[i] } else { four[i] };
+        let two = if BITS & 4 != 0 { _mm512_slli_epi32::<4>(two[i]) } else { two[i] };
+        let one = _mm512_sll_epi32(one[i], _mm_cvtsi32_si128(BITS as i32 - 1));
+        _mm512_add_epi32(lowest, _mm512_add_epi32(two, one))
+    })
+}
+
+/// Adds the products of 64 codes with the query's bytes from `at` on.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn multiply<const BITS: u32>(sums: [__m512i; 2], codes: __m512i, q: &BitQuery, at: usize) -> [__m512i; 2] {
+    let part = |bytes: &[i8]| {
+        let bytes = &bytes[at..][..PART];
+        // SAFETY: the slice has the 64 bytes that are read.
+        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+    };
+    let low = _mm512_dpbusd_epi32(sums[0], codes, part(q.low()));
+    let high = if BITS > 5 { _mm512_dpbusd_epi32(sums[1], codes, part(q.high())) } else { sums[1] };
+    [low, high]
+}

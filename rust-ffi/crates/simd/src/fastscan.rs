@@ -1,0 +1,106 @@
+//! One-bit codes of 32 rows a block, scanned by byte shuffles.
+//!
+//! A block for `groups` = ceil(dim / 4) groups of four dimensions:
+//!
+//! ```text
+//! offset        bytes        what
+//! 0             16 * groups  codes: byte 16 g + j holds group g of row j in
+//!                            its low nibble and of row j + 16 in its high
+//!                            one; bit b of a nibble is the sign bit of
+//!                            dimension 4 g + b, 0 past the last dimension
+//! 16 * groups   64           add[v], v = 0..32, half precision
+//! + 64          64           mul[v], v = 0..32, half precision
+//! ```
+
+use crate::Simd;
+use crate::arch::dispatch;
+
+/// How many rows a block holds.
+pub const BLOCK_ROWS: usize = 32;
+
+/// Up to so many table bytes add up within 16 bits.
+pub(crate) const GROUPS_IN_16_BITS: usize = 256;
+
+/// The length of a block.
+pub const fn block_bytes(groups: usize) -> usize {
+    groups * 16 + BLOCK_ROWS * 4
+}
+
+/// How a scan turns a row's integer sum s into its value, and which it wants:
+/// add - mul (a s + b) < threshold.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanParams {
+    /// Multiplies the sum.
+    pub a: f32,
+    /// Is added to that.
+    pub b: f32,
+    /// Values below it are reported.
+    pub threshold: f32,
+}
+
+/// One-bit inner products of blocks with a query.
+impl Simd {
+    /// Builds the table of a query: 16 bytes for each group of four dimensions,
+    /// filled up with zeros to a multiple of 64. Returns (step, bias) such that
+    /// the inner product of the sign bits (0 or 1) and q is about
+    /// step * (sum of the row's table bytes) + bias.
+    ///
+    /// Rounding makes an error of up to step / 2 a group.
+    pub fn lut_build(self, q: &[f32], lut: &mut Vec<u8>) -> (f32, f32) {
+        lut.resize(lut_bytes(q.len().div_ceil(4)), 0);
+        dispatch!(self, lut_build(q, lut))
+    }
+
+    /// Finds the first of the blocks `from..to` with a value below the
+    /// threshold: its index, the mask of such rows, and all its values. Of
+    /// `values`, nothing is changed if there is none.
+    ///
+    /// Panics if `blocks` or `lut` is too short for `to` and `groups`.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    pub fn scan(
+        self,
+        blocks: &[u8],
+        groups: usize,
+        lut: &[u8],
+        from: usize,
+        to: usize,
+        p: &ScanParams,
+        values: &mut [f32; BLOCK_ROWS],
+    ) -> Option<(usize, u32)> {
+        check(blocks, groups, lut, to);
+        dispatch!(self, scan(blocks, groups, lut, from..to, p, values))
+    }
+
+    /// Writes the values add - mul (a s + b) of all rows of the blocks
+    /// `from..to`, 32 a block.
+    ///
+    /// Panics if `blocks` or `lut` is too short for `to` and `groups`, or if
+    /// `out` has another length.
+    #[allow(clippy::too_many_arguments)]
+    pub fn scan_all(
+        self,
+        blocks: &[u8],
+        groups: usize,
+        lut: &[u8],
+        from: usize,
+        to: usize,
+        a: f32,
+        b: f32,
+        out: &mut [f32],
+    ) {
+        check(blocks, groups, lut, to);
+        assert!(from <= to && out.len() == (to - from) * BLOCK_ROWS);
+        let size = block_bytes(groups);
+        dispatch!(self, scan_all(&blocks[from * size..to * size], groups, lut, a, b, out))
+    }
+}
+
+const fn lut_bytes(groups: usize) -> usize {
+    (groups * 16).next_multiple_of(64)
+}
+
+fn check(blocks: &[u8], groups: usize, lut: &[u8], to: usize) {
+    assert!(groups > 0 && lut.len() >= lut_bytes(groups));
+    assert!(to <= blocks.len() / block_bytes(groups));
+}
