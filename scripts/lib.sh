@@ -75,16 +75,20 @@ find_jdk() {
         need "JDK >= $jdk_floor" "install one from https://adoptium.net or with SDKMAN (sdk install java); set JAVA_HOME if it is not found"
 }
 
+# Rust of the PATH, else rustup's, which is on the PATH of new shells only.
 find_rust() {
-    command -v cargo >/dev/null || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
-    if version=$(rustc --version 2>/dev/null) && command -v cargo >/dev/null; then
-        version=${version#rustc }
+    found=
+    for path in "$PATH" "${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"; do
+        version=$(PATH=$path cargo --version 2>/dev/null) || continue
+        version=${version#* }
+        found=" (found ${version%% *})"
         minor=${version#1.}
-        [ "${minor%%.*}" -lt $rust_floor ] || return 0
-        need "Rust >= 1.$rust_floor (found ${version%% *})" "rustup update stable, or install it from https://rustup.rs"
-    else
-        need "Rust >= 1.$rust_floor" "install it from https://rustup.rs"
-    fi
+        if [ "${minor%%[!0-9]*}" -ge $rust_floor ]; then
+            PATH=$path
+            return
+        fi
+    done
+    need "Rust >= 1.$rust_floor$found" "rustup update stable, or install it from https://rustup.rs"
 }
 
 find_linker() {
