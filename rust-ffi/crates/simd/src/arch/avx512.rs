@@ -8,6 +8,19 @@ use crate::bits::{BitQuery, PART, Planes};
 use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
 
 type V = __m512;
+const WIDTH: usize = 16;
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn zero() -> V {
+    _mm512_setzero_ps()
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn splat(x: f32) -> V {
+    _mm512_set1_ps(x)
+}
 
 #[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
@@ -66,27 +79,25 @@ fn sub_lanes(a: V, b: V) -> V {
     _mm512_sub_ps(a, b)
 }
 
-/// Runs over both rows in 64 lanes, K sums at a time.
 #[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-fn fold<const K: usize>(a: &[f32], b: &[f32], step: impl Fn([V; K], V, V) -> [V; K]) -> [f32; K] {
-    let ((a, tail_a), (b, tail_b)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    let mut lanes = [[_mm512_setzero_ps(); K]; 4];
-    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
-    for (a, b) in a.iter().zip(b) {
-        for k in 0..4 {
-            lanes[k] = step(lanes[k], load(&a[k]), load(&b[k]));
-        }
-    }
-    // Constant indices keep the sums in registers.
-    for (k, lanes) in lanes.iter_mut().enumerate() {
-        if let (Some(a), Some(b)) = (rest_a.get(k), rest_b.get(k)) {
-            *lanes = step(*lanes, load(a), load(b));
-        } else if k == rest_a.len() && !tail_a.is_empty() {
-            *lanes = step(*lanes, load_first(tail_a), load_first(tail_b));
-        }
-    }
-    std::array::from_fn(|i| sum_lanes([lanes[0][i], lanes[1][i], lanes[2][i], lanes[3][i]]))
+fn fma(a: V, b: V, c: V) -> V {
+    _mm512_fmadd_ps(a, b, c)
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn floats(codes: &[u8; 16]) -> V {
+    // SAFETY: the array has the 16 bytes that are read.
+    let codes = unsafe { _mm_loadu_si128(codes.as_ptr().cast()) };
+    _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes))
+}
+
+/// Zeros from lane `len` on.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn keep_first(v: V, len: usize) -> V {
+    _mm512_maskz_mov_ps(first_lanes(len), v)
 }
 
 #[inline]
@@ -100,28 +111,7 @@ fn sum_lanes(lanes: [V; 4]) -> f32 {
     _mm_cvtss_f32(v) + 0.0
 }
 
-#[inline]
-#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let [dot] = fold(a, b, |[sum], a, b| [_mm512_fmadd_ps(a, b, sum)]);
-    dot
-}
-
-#[inline]
-#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-pub fn l2(a: &[f32], b: &[f32]) -> f32 {
-    let [l2] = fold(a, b, |[sum], a, b| {
-        let d = _mm512_sub_ps(a, b);
-        [_mm512_fmadd_ps(d, d, sum)]
-    });
-    l2
-}
-
-#[inline]
-#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-pub fn dot_norm(a: &[f32], b: &[f32]) -> (f32, f32) {
-    fold(a, b, |[dot, norm], a, b| [_mm512_fmadd_ps(a, b, dot), _mm512_fmadd_ps(b, b, norm)]).into()
-}
+super::sums_of_products! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt" }
 
 super::row_forms! { #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")] }
 
@@ -140,7 +130,7 @@ super::recompile! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,
     hamming(a: &[u8], b: &[u8]) -> u32;
 }
 
-super::hadamard! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt", 16 }
+super::hadamard! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt" }
 
 /// The stages of distance 1, 2, 4 and 8. The product with 1 or -1 is exact,
 /// so each step rounds once, as the addition does.
@@ -152,38 +142,6 @@ fn within(v: V) -> V {
     let v = _mm512_fmadd_ps(v, signs(0xcccc), _mm512_permute_ps::<0b01_00_11_10>(v));
     let v = _mm512_fmadd_ps(v, signs(0xf0f0), _mm512_shuffle_f32x4::<0b10_11_00_01>(v, v));
     _mm512_fmadd_ps(v, signs(0xff00), _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v))
-}
-
-#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-pub fn encode(o: &[f32], scale: f32, bits: u32, codes: &mut [u8]) -> (f32, f32) {
-    let levels = super::portable::Levels::new(bits);
-    let (scale, half) = (_mm512_set1_ps(scale), _mm512_set1_ps(levels.half));
-    let (max, middle) = (_mm512_set1_ps(levels.max), _mm512_set1_ps(levels.middle));
-    let upper = _mm512_set1_epi32(levels.half as i32);
-    let below = _mm512_set1_epi32(levels.half as i32 - 1);
-    let mut dots = [_mm512_setzero_ps(); 4];
-    let mut norms = [_mm512_setzero_ps(); 4];
-    for (o, codes) in o.chunks(64).zip(codes.chunks_mut(64)) {
-        for k in 0..4 {
-            let Some((o, codes)) = o.get(16 * k..).zip(codes.get_mut(16 * k..)) else { break };
-            let lanes = first_lanes(o.len());
-            let o = load_first(o);
-            let v = _mm512_add_ps(_mm512_mul_ps(o, scale), half);
-            // Of a NaN and another, these return the second.
-            let v = _mm512_min_ps(_mm512_max_ps(v, _mm512_setzero_ps()), max);
-            let positive = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(o, _mm512_setzero_ps());
-            let u = _mm512_cvttps_epi32(v);
-            let u = _mm512_mask_max_epi32(u, positive, u, upper);
-            let u = _mm512_mask_min_epi32(u, !positive, u, below);
-            // SAFETY: lanes past `codes`, which is as long as `o`, are masked
-            // off, and so not written.
-            unsafe { _mm512_mask_cvtepi32_storeu_epi8(codes.as_mut_ptr().cast(), lanes, u) };
-            let y = _mm512_maskz_sub_ps(lanes, _mm512_cvtepi32_ps(u), middle);
-            dots[k] = _mm512_fmadd_ps(y, o, dots[k]);
-            norms[k] = _mm512_fmadd_ps(y, y, norms[k]);
-        }
-    }
-    (sum_lanes(dots), sum_lanes(norms))
 }
 
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
@@ -405,112 +363,79 @@ pub fn scan_all(blocks: &[u8], groups: usize, lut: &[u8], a: f32, b: f32, out: &
     }
 }
 
-/// How many rows ahead a row of codes is fetched.
-const CODES_AHEAD: usize = 8;
+type Bytes = __m512i;
+type Ints = __m512i;
+const CODES: usize = 64;
 
+super::inner_products_of_codes! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt" }
+
+/// The first `len` bytes, or all of a vector, and zeros. Not what follows: that
+/// may lie in a cache line that nobody fetched.
+#[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-pub fn bit_dots(q: &BitQuery, base: &[u8], stride: usize, rows: &[u32], out: &mut [i64]) {
-    match q.bits() {
-        1 => bit_dots_of::<1>(q, base, stride, rows, out),
-        2 => bit_dots_of::<2>(q, base, stride, rows, out),
-        3 => bit_dots_of::<3>(q, base, stride, rows, out),
-        4 => bit_dots_of::<4>(q, base, stride, rows, out),
-        5 => bit_dots_of::<5>(q, base, stride, rows, out),
-        6 => bit_dots_of::<6>(q, base, stride, rows, out),
-        7 => bit_dots_of::<7>(q, base, stride, rows, out),
-        _ => bit_dots_of::<8>(q, base, stride, rows, out),
-    }
+fn load_codes(codes: &[u8], len: usize) -> Bytes {
+    load_first_bytes(&codes[..len])
 }
 
 #[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-fn bit_dots_of<const BITS: u32>(q: &BitQuery, base: &[u8], stride: usize, rows: &[u32], out: &mut [i64]) {
-    let planes = Planes::new(BITS, q.dim());
-    let bytes = planes.bytes();
-    for (i, (&row, out)) in rows.iter().zip(out).enumerate() {
-        let ahead = rows[(i + CODES_AHEAD).min(rows.len() - 1)] as usize * stride;
-        prefetch(base.as_ptr().wrapping_add(ahead), bytes);
-        let row = &base[row as usize * stride..][..bytes];
-        let [low, high] = bit_dot::<BITS>(q, row, planes);
-        *out = i64::from(_mm512_reduce_add_epi32(low));
-        if BITS > 5 {
-            *out += i64::from(_mm512_reduce_add_epi32(high)) << 8;
-        }
-    }
+fn expand_bits(bits: &[u8]) -> Bytes {
+    let word = bits.first_chunk().copied().unwrap_or_else(|| {
+        let mut word = [0; 8];
+        word[..bits.len()].copy_from_slice(bits);
+        word
+    });
+    _mm512_maskz_set1_epi8(u64::from_le_bytes(word), 1)
 }
 
-/// The sums of products of a row's codes with the low and the high bytes of
-/// the query, in 32 bits, which hold them up to `MAX_DIM` dimensions.
 #[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-fn bit_dot<const BITS: u32>(q: &BitQuery, row: &[u8], planes: Planes) -> [__m512i; 2] {
-    let zero = _mm512_setzero_si512();
-    let mut at = 0;
-    let [mut eight, mut four, mut two, mut one] = [[zero; 2]; 4];
-    let (codes, row) = row.split_at(planes.eight);
-    if BITS & 8 != 0 {
-        for codes in codes.chunks(PART) {
-            eight = multiply::<BITS>(eight, load_first_bytes(codes), q, at);
-            at += PART;
-        }
-    }
-    let (codes, row) = row.split_at(planes.four);
-    if BITS & 4 != 0 {
-        let run = codes.len().next_multiple_of(PART);
-        for codes in codes.chunks(PART) {
-            let codes = load_first_bytes(codes);
-            let nibble = _mm512_set1_epi8(15);
-            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), nibble);
-            four = multiply::<BITS>(four, _mm512_and_si512(codes, nibble), q, at);
-            four = multiply::<BITS>(four, high, q, at + run);
-            at += PART;
-        }
-        at += run;
-    }
-    let (codes, row) = row.split_at(planes.two);
-    if BITS & 2 != 0 {
-        let run = codes.len().next_multiple_of(PART);
-        for codes in codes.chunks(PART) {
-            let codes = load_first_bytes(codes);
-            let pair = _mm512_set1_epi8(3);
-            two = multiply::<BITS>(two, _mm512_and_si512(codes, pair), q, at);
-            let shifted = _mm512_and_si512(_mm512_srli_epi16::<2>(codes), pair);
-            two = multiply::<BITS>(two, shifted, q, at + run);
-            let shifted = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), pair);
-            two = multiply::<BITS>(two, shifted, q, at + 2 * run);
-            let shifted = _mm512_and_si512(_mm512_srli_epi16::<6>(codes), pair);
-            two = multiply::<BITS>(two, shifted, q, at + 3 * run);
-            at += PART;
-        }
-        at += 3 * run;
-    }
-    if BITS & 1 != 0 {
-        for codes in row.chunks(8) {
-            let mut word = [0; 8];
-            word[..codes.len()].copy_from_slice(codes);
-            let ones = _mm512_maskz_set1_epi8(u64::from_le_bytes(word), 1);
-            one = multiply::<BITS>(one, ones, q, at);
-            at += PART;
-        }
-    }
-    std::array::from_fn(|i| {
-        let lowest = if BITS & 8 != 0 { eight[i] } else { four[i] };
-        let two = if BITS & 4 != 0 { _mm512_slli_epi32::<4>(two[i]) } else { two[i] };
-        let one = _mm512_sll_epi32(one[i], _mm_cvtsi32_si128(BITS as i32 - 1));
-        _mm512_add_epi32(lowest, _mm512_add_epi32(two, one))
-    })
+fn field<const SHIFT: u32, const MASK: i8>(codes: Bytes) -> Bytes {
+    _mm512_and_si512(_mm512_srli_epi16::<SHIFT>(codes), _mm512_set1_epi8(MASK))
 }
 
-/// Adds the products of 64 codes with the query's bytes from `at` on.
 #[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-fn multiply<const BITS: u32>(sums: [__m512i; 2], codes: __m512i, q: &BitQuery, at: usize) -> [__m512i; 2] {
-    let part = |bytes: &[i8]| {
-        let bytes = &bytes[at..][..PART];
-        // SAFETY: the slice has the 64 bytes that are read.
-        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-    };
-    let low = _mm512_dpbusd_epi32(sums[0], codes, part(q.low()));
-    let high = if BITS > 5 { _mm512_dpbusd_epi32(sums[1], codes, part(q.high())) } else { sums[1] };
-    [low, high]
+fn multiply(sums: Ints, codes: Bytes, q: &[i8; CODES]) -> Ints {
+    // SAFETY: the array has the 64 bytes that are read.
+    _mm512_dpbusd_epi32(sums, codes, unsafe { _mm512_loadu_si512(q.as_ptr().cast()) })
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn multiply_bytes(sums: Ints, codes: Bytes, q: &[i8; CODES]) -> Ints {
+    multiply(sums, codes, q)
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn no_ints() -> Ints {
+    _mm512_setzero_si512()
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn add_ints(a: Ints, b: Ints) -> Ints {
+    _mm512_add_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn shift_left<const N: u32>(a: Ints) -> Ints {
+    _mm512_slli_epi32::<N>(a)
+}
+
+/// The sums over the lanes of each.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn totals([a, b, c, d]: [Ints; 4]) -> [i32; 4] {
+    let pair = |a, b| _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let (ab, cd) = (pair(a, b), pair(c, d));
+    let v = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    let v = _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v));
+    let v = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+    let mut out = [0; 4];
+    // SAFETY: the array has the 16 bytes that are written.
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), v) };
+    out
 }

@@ -122,22 +122,107 @@ macro_rules! row_forms {
 }
 pub(crate) use row_forms;
 
-/// The Hadamard transform for a module with vectors of `$width` floats (`V`),
-/// `load`, `store`, `add`, `sub_lanes` and `within`, which does the stages inside
-/// one vector.
+/// The sums of products for a module with vectors of `WIDTH` floats (`V`),
+/// `zero`, `splat`, `load`, `load_first`, `floats` (of codes), `keep_first`,
+/// `fma`, `sub_lanes` and `sum_lanes`.
+///
+/// The 64 lanes are `64 / WIDTH` vectors. Loops over them have constant bounds,
+/// so that they are unrolled and the sums stay in registers.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! sums_of_products {
+    ($features:literal) => {
+        const VECTORS: usize = 64 / WIDTH;
+
+        /// Runs over two rows in 64 lanes.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn fold(a: &[f32], b: &[f32], step: impl Fn(V, V, V) -> V) -> f32 {
+            let ((a, tail_a), (b, tail_b)) = (a.as_chunks::<WIDTH>(), b.as_chunks::<WIDTH>());
+            let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<VECTORS>(), b.as_chunks::<VECTORS>());
+            let mut lanes = [zero(); VECTORS];
+            for (a, b) in a.iter().zip(b) {
+                for (lanes, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+                    *lanes = step(load(a), load(b), *lanes);
+                }
+            }
+            for (k, lanes) in lanes.iter_mut().enumerate() {
+                if let (Some(a), Some(b)) = (rest_a.get(k), rest_b.get(k)) {
+                    *lanes = step(load(a), load(b), *lanes);
+                } else if k == rest_a.len() && !tail_a.is_empty() {
+                    *lanes = step(load_first(tail_a), load_first(tail_b), *lanes);
+                }
+            }
+            sum_lanes(lanes)
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+            fold(a, b, |a, b, sum| fma(a, b, sum))
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        pub fn l2(a: &[f32], b: &[f32]) -> f32 {
+            fold(a, b, |a, b, sum| {
+                let d = sub_lanes(a, b);
+                fma(d, d, sum)
+            })
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        pub fn dot_norm(a: &[f32], b: &[f32]) -> (f32, f32) {
+            (dot(a, b), dot(b, b))
+        }
+
+        #[target_feature(enable = $features)]
+        pub fn encode(o: &[f32], scale: f32, bits: u32, codes: &mut [u8]) -> (f32, f32) {
+            use $crate::arch::portable::{Levels, round_to_levels};
+            let levels = Levels::new(bits);
+            round_to_levels(o, scale, &levels, codes);
+            let middle = splat(levels.middle);
+            let (mut dots, mut norms) = ([zero(); VECTORS], [zero(); VECTORS]);
+            for (o, codes) in o.chunks(64).zip(codes.chunks(64)) {
+                for k in 0..VECTORS {
+                    let at = (k * WIDTH).min(o.len());
+                    let (o, codes) = (&o[at..], &codes[at..]);
+                    let (o, y) = match (o.first_chunk(), codes.first_chunk()) {
+                        (Some(o), Some(codes)) => (load(o), sub_lanes(floats(codes), middle)),
+                        _ => {
+                            let mut last = [0; WIDTH];
+                            last[..codes.len()].copy_from_slice(codes);
+                            let y = sub_lanes(floats(&last), middle);
+                            (load_first(o), keep_first(y, o.len()))
+                        }
+                    };
+                    dots[k] = fma(y, o, dots[k]);
+                    norms[k] = fma(y, y, norms[k]);
+                }
+            }
+            (sum_lanes(dots), sum_lanes(norms))
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use sums_of_products;
+
+/// The Hadamard transform for a module with vectors of `WIDTH` floats (`V`),
+/// `load`, `store`, `add`, `sub_lanes` and `within`, which does the stages
+/// inside one vector.
 ///
 /// Eight vectors stay in registers for three stages at a time. The result
 /// does not depend on that: each output is the same tree of additions.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! hadamard {
-    ($features:literal, $width:literal) => {
+    ($features:literal) => {
         #[target_feature(enable = $features)]
         pub fn fht(x: &mut [f32]) {
             let n = x.len();
-            if n < $width {
+            if n < WIDTH {
                 return $crate::arch::portable::fht(x);
             }
-            let mut h = match n / $width {
+            let mut h = match n / WIDTH {
                 1 => first_stages::<1>(x),
                 2 => first_stages::<2>(x),
                 4 => first_stages::<4>(x),
@@ -152,11 +237,11 @@ macro_rules! hadamard {
             }
         }
 
-        /// All stages within each `$width * R` floats; returns that length.
+        /// All stages within each `WIDTH * R` floats; returns that length.
         #[inline]
         #[target_feature(enable = $features)]
         fn first_stages<const R: usize>(x: &mut [f32]) -> usize {
-            let (vectors, _) = x.as_chunks_mut::<$width>();
+            let (vectors, _) = x.as_chunks_mut::<WIDTH>();
             let (blocks, _) = vectors.as_chunks_mut::<R>();
             for block in blocks {
                 let mut v = block.map(|chunk| within(load(&chunk)));
@@ -165,15 +250,15 @@ macro_rules! hadamard {
                     store(chunk, v);
                 }
             }
-            $width * R
+            WIDTH * R
         }
 
         /// The stages from distance `h` up to `h * R / 2`; returns `R`.
         #[inline]
         #[target_feature(enable = $features)]
         fn stages<const R: usize>(x: &mut [f32], h: usize) -> usize {
-            let (vectors, _) = x.as_chunks_mut::<$width>();
-            let apart = h / $width;
+            let (vectors, _) = x.as_chunks_mut::<WIDTH>();
+            let apart = h / WIDTH;
             for block in vectors.chunks_exact_mut(apart * R) {
                 for j in 0..apart {
                     let mut v: [V; R] = std::array::from_fn(|k| load(&block[k * apart + j]));
@@ -203,3 +288,174 @@ macro_rules! hadamard {
 }
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use hadamard;
+
+/// The inner products of codes for a module with vectors of `CODES` bytes
+/// (`Bytes`) and sums in lanes of 32 bits (`Ints`): `load_codes`, `expand_bits`,
+/// `field`, `multiply` (codes below 16), `multiply_bytes`, `add_ints`,
+/// `shift_left` and `totals`.
+///
+/// Four rows share the final additions across lanes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! inner_products_of_codes {
+    ($features:literal) => {
+        /// How many rows ahead a row of codes is fetched.
+        const CODES_AHEAD: usize = 8;
+
+        #[target_feature(enable = $features)]
+        pub fn bit_dots(q: &BitQuery, base: &[u8], stride: usize, rows: &[u32], out: &mut [i64]) {
+            match q.bits() {
+                1 => bit_dots_of::<1>(q, base, stride, rows, out),
+                2 => bit_dots_of::<2>(q, base, stride, rows, out),
+                3 => bit_dots_of::<3>(q, base, stride, rows, out),
+                4 => bit_dots_of::<4>(q, base, stride, rows, out),
+                5 => bit_dots_of::<5>(q, base, stride, rows, out),
+                6 => bit_dots_of::<6>(q, base, stride, rows, out),
+                7 => bit_dots_of::<7>(q, base, stride, rows, out),
+                _ => bit_dots_of::<8>(q, base, stride, rows, out),
+            }
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn bit_dots_of<const BITS: u32>(
+            q: &BitQuery,
+            base: &[u8],
+            stride: usize,
+            rows: &[u32],
+            out: &mut [i64],
+        ) {
+            let planes = Planes::new(BITS, q.dim());
+            let (low, high) = (q.low().as_chunks().0, q.high().as_chunks().0);
+            let row = |row: u32| &base[row as usize * stride..];
+            for (i, (four, out)) in rows.chunks(4).zip(out.chunks_mut(4)).enumerate() {
+                for &ahead in rows.iter().skip(4 * i + CODES_AHEAD).take(4) {
+                    prefetch(row(ahead).as_ptr(), planes.bytes());
+                }
+                let of: [&[u8]; 4] = std::array::from_fn(|k| row(four[k.min(four.len() - 1)]));
+                let sums = of.map(|row| bit_dot::<BITS>(low, high, row, planes));
+                let low_totals = totals(sums.map(|[low, _]| low));
+                for (out, total) in out.iter_mut().zip(low_totals) {
+                    *out = total.into();
+                }
+                if BITS > 5 {
+                    let high_totals = totals(sums.map(|[_, high]| high));
+                    for (out, total) in out.iter_mut().zip(high_totals) {
+                        *out += i64::from(total) << 8;
+                    }
+                }
+            }
+        }
+
+        /// The sums of products of the codes at the start of `row` with the low
+        /// and the high bytes of the query. 32 bits hold them up to `MAX_DIM`
+        /// dimensions.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn bit_dot<const BITS: u32>(
+            low: &[[i8; CODES]],
+            high: &[[i8; CODES]],
+            row: &[u8],
+            planes: Planes,
+        ) -> [Ints; 2] {
+            // In vectors, the length of a run of the query.
+            let run = |bytes: usize| bytes.div_ceil(PART) * (PART / CODES);
+            let step = |sums: [Ints; 2], codes: Bytes, at: usize| {
+                let second = if BITS > 5 { multiply(sums[1], codes, &high[at]) } else { sums[1] };
+                [multiply(sums[0], codes, &low[at]), second]
+            };
+            let [mut lowest, mut two, mut one] = [[no_ints(); 2]; 3];
+            let (mut start, mut row) = (0, row);
+            if BITS & 8 != 0 {
+                for (k, at) in (0..planes.eight).step_by(CODES).enumerate() {
+                    let codes = load_codes(&row[at..], planes.eight - at);
+                    lowest = [
+                        multiply_bytes(lowest[0], codes, &low[k]),
+                        multiply_bytes(lowest[1], codes, &high[k]),
+                    ];
+                }
+            }
+            if BITS & 4 != 0 {
+                let run = run(planes.four);
+                for (k, at) in (0..planes.four).step_by(CODES).enumerate() {
+                    let codes = load_codes(&row[at..], planes.four - at);
+                    lowest = step(lowest, field::<0, 15>(codes), k);
+                    lowest = step(lowest, field::<4, 15>(codes), run + k);
+                }
+                (start, row) = (2 * run, &row[planes.four..]);
+            }
+            if BITS & 2 != 0 {
+                let run = run(planes.two);
+                for (k, at) in (0..planes.two).step_by(CODES).enumerate() {
+                    let codes = load_codes(&row[at..], planes.two - at);
+                    two = step(two, field::<0, 3>(codes), start + k);
+                    two = step(two, field::<2, 3>(codes), start + run + k);
+                    two = step(two, field::<4, 3>(codes), start + 2 * run + k);
+                    two = step(two, field::<6, 3>(codes), start + 3 * run + k);
+                }
+                (start, row) = (start + 4 * run, &row[planes.two..]);
+            }
+            if BITS & 1 != 0 {
+                for (k, at) in (0..planes.one).step_by(CODES / 8).enumerate() {
+                    one = step(one, expand_bits(&row[at..]), start + k);
+                }
+            }
+            std::array::from_fn(|i| {
+                let two = if BITS & 4 != 0 { shift_left::<4>(two[i]) } else { two[i] };
+                let one = match BITS {
+                    3 => shift_left::<2>(one[i]),
+                    5 => shift_left::<4>(one[i]),
+                    7 => shift_left::<6>(one[i]),
+                    _ => one[i],
+                };
+                add_ints(lowest[i], add_ints(two, one))
+            })
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use inner_products_of_codes;
+
+/// The scans for a module with `block_values(block, groups, lut, a, b)`,
+/// `below` and `store_values`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! scans {
+    ($features:literal) => {
+        #[target_feature(enable = $features)]
+        pub fn scan(
+            blocks: &[u8],
+            groups: usize,
+            lut: &[u8],
+            range: Range<usize>,
+            p: &ScanParams,
+            values: &mut [f32; BLOCK_ROWS],
+        ) -> Option<(usize, u32)> {
+            let size = block_bytes(groups);
+            for i in range {
+                let found = block_values(&blocks[i * size..][..size], groups, lut, p.a, p.b);
+                let mask = below(found, p.threshold);
+                if mask != 0 {
+                    store_values(values, found);
+                    return Some((i, mask));
+                }
+            }
+            None
+        }
+
+        #[target_feature(enable = $features)]
+        pub fn scan_all(
+            blocks: &[u8],
+            groups: usize,
+            lut: &[u8],
+            a: f32,
+            b: f32,
+            out: &mut [f32],
+        ) {
+            let blocks = blocks.chunks_exact(block_bytes(groups));
+            for (block, out) in blocks.zip(out.as_chunks_mut().0) {
+                store_values(out, block_values(block, groups, lut, a, b));
+            }
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use scans;

@@ -135,20 +135,29 @@ pub fn flip_scale(x: &mut [f32], signs: &[u32], s: f32) {
 
 pub fn encode(o: &[f32], scale: f32, bits: u32, codes: &mut [u8]) -> (f32, f32) {
     let levels = Levels::new(bits);
+    round_to_levels(o, scale, &levels, codes);
     let (mut dots, mut norms) = ([0.0; LANES], [0.0; LANES]);
-    for (i, (&o, code)) in o.iter().zip(codes).enumerate() {
-        let v = o * scale + levels.half;
-        // In this form a NaN becomes 0, as it does on every instruction set.
-        let v = if v > 0.0 { v } else { 0.0 };
-        let v = if v < levels.max { v } else { levels.max };
-        let half = levels.half as i32;
-        let u = if o >= 0.0 { (v as i32).max(half) } else { (v as i32).min(half - 1) };
-        *code = u as u8;
-        let y = u as f32 - levels.middle;
+    for (i, (&o, &u)) in o.iter().zip(codes.iter()).enumerate() {
+        let y = f32::from(u) - levels.middle;
         dots[i % LANES] = y.mul_add(o, dots[i % LANES]);
         norms[i % LANES] = y.mul_add(y, norms[i % LANES]);
     }
     (sum_lanes(dots), sum_lanes(norms))
+}
+
+#[inline(always)]
+pub fn round_to_levels(o: &[f32], scale: f32, levels: &Levels, codes: &mut [u8]) {
+    let half = levels.half as i32;
+    for (&o, code) in o.iter().zip(codes) {
+        let v = o * scale + levels.half;
+        // In this form a NaN becomes 0, as it does on every instruction set.
+        let v = if v > 0.0 { v } else { 0.0 };
+        let v = if v < levels.max { v } else { levels.max };
+        // SAFETY: v is within 0..=255.
+        let u = unsafe { v.to_int_unchecked::<i32>() };
+        let u = if o >= 0.0 { u.max(half) } else { u.min(half - 1) };
+        *code = u as u8;
+    }
 }
 
 /// The levels of a code of so many bits: 0..=max, of which those from `half`
