@@ -11,7 +11,10 @@ const ROWS: usize = 300_000;
 fn main() {
     println!("{}", simd::cpu_features());
     let mut answers = Vec::new();
-    for simd in Simd::available().into_iter().filter(|simd| simd.isa() != Isa::Portable) {
+    for simd in Simd::available()
+        .into_iter()
+        .filter(|simd| simd.isa() != Isa::Portable)
+    {
         let answer = [
             scan(simd, 100, ROWS),
             scan(simd, 128, ROWS),
@@ -36,7 +39,10 @@ fn main() {
         ];
         answers.push(answer);
     }
-    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+    assert!(
+        answers.windows(2).all(|pair| pair[0] == pair[1]),
+        "{answers:?}"
+    );
 }
 
 /// The best of forty passes, as nanoseconds an item: others use the machine too.
@@ -61,14 +67,18 @@ fn time<T>(simd: Simd, name: &str, items: usize, mut pass: impl FnMut() -> T) {
 fn random(seed: u64) -> impl FnMut() -> u64 {
     let mut state = seed;
     move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         state >> 24
     }
 }
 
 fn floats(n: usize) -> Vec<f32> {
     let mut next = random(7);
-    (0..n).map(|_| (next() & 0xffff) as f32 / 32_768.0 - 1.0).collect()
+    (0..n)
+        .map(|_| (next() & 0xffff) as f32 / 32_768.0 - 1.0)
+        .collect()
 }
 
 fn bytes(n: usize) -> Vec<u8> {
@@ -92,16 +102,27 @@ fn scan(simd: Simd, dim: usize, rows: usize) -> u64 {
     let mut sorted = all.clone();
     sorted.sort_by(f32::total_cmp);
     // As many survivors as a search at a recall of .95 has.
-    let p = ScanParams { a, b, threshold: sorted[rows / 600] };
+    let p = ScanParams {
+        a,
+        b,
+        threshold: sorted[rows / 600],
+    };
     let survivors = || {
         let (mut from, mut found, mut values) = (0, 0, [0.0; BLOCK_ROWS]);
-        while let Some((block, mask)) = simd.scan(&blocks, groups, &lut, from, count, &p, &mut values) {
+        while let Some((block, mask)) =
+            simd.scan(&blocks, groups, &lut, from, count, &p, &mut values)
+        {
             found += mask.count_ones();
             from = block + 1;
         }
         found
     };
-    time(simd, &format!("scan {dim} dimensions, {rows} rows"), rows, survivors);
+    time(
+        simd,
+        &format!("scan {dim} dimensions, {rows} rows"),
+        rows,
+        survivors,
+    );
     u64::from(survivors())
 }
 
@@ -112,12 +133,17 @@ fn bit_dots(simd: Simd, dim: usize, bits: u32) -> u64 {
     let mut next = random(3);
     let mut rows: Vec<u32> = (0..8192).map(|_| next() as u32 % ROWS as u32).collect();
     let mut out = vec![0; rows.len()];
-    time(simd, &format!("bit_dots {dim} dimensions, {bits} bits"), rows.len(), || {
-        for row in &mut rows {
-            *row = (*row + 7919) % ROWS as u32;
-        }
-        simd.bit_dots(&query, &base, stride, &rows, &mut out);
-    });
+    time(
+        simd,
+        &format!("bit_dots {dim} dimensions, {bits} bits"),
+        rows.len(),
+        || {
+            for row in &mut rows {
+                *row = (*row + 7919) % ROWS as u32;
+            }
+            simd.bit_dots(&query, &base, stride, &rows, &mut out);
+        },
+    );
     let rows: Vec<u32> = (0..8192).collect();
     simd.bit_dots(&query, &base, stride, &rows, &mut out);
     out.iter().map(|dot| dot.unsigned_abs()).sum()
@@ -128,40 +154,76 @@ fn dense(simd: Simd, dim: usize) -> u64 {
     let base = floats(ROWS * 100 / dim * dim);
     let count = base.len() / dim;
     let mut out = vec![0.0; count];
-    time(simd, &format!("l2_rows {dim} dimensions"), count, || simd.l2_rows(&q, &base, dim, dim, &mut out));
-    time(simd, &format!("l2_rows {dim} dimensions, 1000 rows"), 1000, || {
-        simd.l2_rows(&q, &base, dim, dim, &mut out[..1000]);
+    time(simd, &format!("l2_rows {dim} dimensions"), count, || {
+        simd.l2_rows(&q, &base, dim, dim, &mut out)
     });
+    time(
+        simd,
+        &format!("l2_rows {dim} dimensions, 1000 rows"),
+        1000,
+        || {
+            simd.l2_rows(&q, &base, dim, dim, &mut out[..1000]);
+        },
+    );
     let sum: f64 = out.iter().map(|&l2| f64::from(l2)).sum();
     let mut next = random(3);
     let mut rows: Vec<u32> = (0..32).map(|_| next() as u32 % count as u32).collect();
     let mut out = vec![0.0; rows.len()];
-    time(simd, &format!("dot_gather {dim} dimensions, 32 rows"), rows.len(), || {
-        for row in &mut rows {
-            *row = (*row + 7919) % count as u32;
-        }
-        simd.dot_gather(&q, &base, dim, dim, &rows, &mut out);
-    });
+    time(
+        simd,
+        &format!("dot_gather {dim} dimensions, 32 rows"),
+        rows.len(),
+        || {
+            for row in &mut rows {
+                *row = (*row + 7919) % count as u32;
+            }
+            simd.dot_gather(&q, &base, dim, dim, &rows, &mut out);
+        },
+    );
     sum.to_bits()
 }
 
 fn query(simd: Simd, dim: usize) -> u64 {
     let q = floats(dim);
     let mut lut = Vec::new();
-    time(simd, &format!("lut_build {dim} dimensions"), 1, || simd.lut_build(&q, &mut lut));
-    time(simd, &format!("BitQuery::new {dim} dimensions, 4 bits"), 1, || BitQuery::new(&q, 4));
+    time(simd, &format!("lut_build {dim} dimensions"), 1, || {
+        simd.lut_build(&q, &mut lut)
+    });
+    time(
+        simd,
+        &format!("BitQuery::new {dim} dimensions, 4 bits"),
+        1,
+        || BitQuery::new(&q, 4),
+    );
     lut.iter().map(|&byte| u64::from(byte)).sum()
 }
 
 fn coding(simd: Simd, dim: usize) -> u64 {
     let o = floats(dim);
     let (mut codes, mut packed) = (vec![0; dim], vec![0; dim]);
-    time(simd, &format!("encode {dim} dimensions, 4 bits"), 1, || simd.encode(&o, 8.0, 4, &mut codes));
-    time(simd, &format!("pack_row {dim} dimensions, 7 bits"), 1, || simd.pack_row(7, &codes, &mut packed));
-    time(simd, &format!("pack_row {dim} dimensions, 4 bits"), 1, || simd.pack_row(4, &codes, &mut packed));
-    time(simd, &format!("unpack_row {dim} dimensions, 7 bits"), 1, || {
-        simd.unpack_row(7, dim, &packed, &mut codes);
+    time(simd, &format!("encode {dim} dimensions, 4 bits"), 1, || {
+        simd.encode(&o, 8.0, 4, &mut codes)
     });
+    time(
+        simd,
+        &format!("pack_row {dim} dimensions, 7 bits"),
+        1,
+        || simd.pack_row(7, &codes, &mut packed),
+    );
+    time(
+        simd,
+        &format!("pack_row {dim} dimensions, 4 bits"),
+        1,
+        || simd.pack_row(4, &codes, &mut packed),
+    );
+    time(
+        simd,
+        &format!("unpack_row {dim} dimensions, 7 bits"),
+        1,
+        || {
+            simd.unpack_row(7, dim, &packed, &mut codes);
+        },
+    );
     packed.iter().map(|&byte| u64::from(byte)).sum()
 }
 
@@ -184,7 +246,9 @@ fn transform(simd: Simd, dim: usize) -> u64 {
 fn bitmaps(simd: Simd) -> u64 {
     let mut next = random(9);
     let words: Vec<u64> = (0..4688).map(|_| next()).collect();
-    time(simd, "and_popcount 300k bits", 1, || simd.and_popcount(&words, &words));
+    time(simd, "and_popcount 300k bits", 1, || {
+        simd.and_popcount(&words, &words)
+    });
     time(simd, "hamming 100 bits", 1, || {
         simd.hamming(black_box(&[1; 13]), black_box(&[2; 13]))
     });

@@ -33,8 +33,19 @@ pub(crate) struct Planes {
 impl Planes {
     #[inline(always)]
     pub fn new(bits: u32, dim: usize) -> Planes {
-        let plane = |plane: u32, codes: usize| if bits & plane != 0 { dim.div_ceil(codes) } else { 0 };
-        Planes { eight: plane(8, 1), four: plane(4, 2), two: plane(2, 4), one: plane(1, 8) }
+        let plane = |plane: u32, codes: usize| {
+            if bits & plane != 0 {
+                dim.div_ceil(codes)
+            } else {
+                0
+            }
+        };
+        Planes {
+            eight: plane(8, 1),
+            four: plane(4, 2),
+            two: plane(2, 4),
+            one: plane(1, 8),
+        }
     }
 
     #[inline(always)]
@@ -87,7 +98,11 @@ impl BitQuery {
         // 32,512 is 127 * 256: beyond 32,639 the high byte would overflow.
         let max = if bits <= 5 { 127.0 } else { 32_512.0 };
         let largest = portable::max_abs(q);
-        let step = if largest.is_finite() { largest / max } else { 0.0 };
+        let step = if largest.is_finite() {
+            largest / max
+        } else {
+            0.0
+        };
         let mut values = vec![0i16; dim];
         if step > 0.0 {
             for (value, &q) in values.iter_mut().zip(q) {
@@ -95,8 +110,16 @@ impl BitQuery {
             }
         }
         let planes = Planes::new(bits, dim);
-        let runs = [(planes.eight, 1), (planes.four, 2), (planes.two, 4), (dim * (bits & 1) as usize, 1)];
-        let len = runs.iter().map(|&(run, count)| run.next_multiple_of(PART) * count).sum();
+        let runs = [
+            (planes.eight, 1),
+            (planes.four, 2),
+            (planes.two, 4),
+            (dim * (bits & 1) as usize, 1),
+        ];
+        let len = runs
+            .iter()
+            .map(|&(run, count)| run.next_multiple_of(PART) * count)
+            .sum();
         let wide = bits > 5;
         let (mut low, mut high) = (vec![0; len], vec![0; if wide { len } else { 0 }]);
         let mut start = 0;
@@ -113,7 +136,14 @@ impl BitQuery {
             }
         }
         let sum = values.iter().map(|&value| i64::from(value)).sum();
-        BitQuery { bits, dim, step, sum, low, high }
+        BitQuery {
+            bits,
+            dim,
+            step,
+            sum,
+            low,
+            high,
+        }
     }
 
     /// What one unit of the rounded query is worth; 0 if the query is zero or
@@ -141,7 +171,10 @@ impl BitQuery {
     pub fn value(&self, i: usize) -> i32 {
         assert!(i < self.dim);
         let planes = Planes::new(self.bits, self.dim);
-        let run = [planes.eight, planes.four, planes.two].into_iter().find(|&run| run > 0).unwrap_or(self.dim);
+        let run = [planes.eight, planes.four, planes.two]
+            .into_iter()
+            .find(|&run| run > 0)
+            .unwrap_or(self.dim);
         let at = i / run * run.next_multiple_of(PART) + i % run;
         let high = self.high.get(at).copied().unwrap_or_default();
         256 * i32::from(high) + i32::from(self.low[at])
@@ -199,7 +232,12 @@ impl Simd {
     pub fn bit_dots(self, q: &BitQuery, base: &[u8], stride: usize, rows: &[u32], out: &mut [i64]) {
         assert_eq!(rows.len(), out.len());
         if let Some(&last) = rows.iter().max() {
-            assert!(row_fits(base.len(), plane_bytes(q.bits, q.dim), stride, last as usize));
+            assert!(row_fits(
+                base.len(),
+                plane_bytes(q.bits, q.dim),
+                stride,
+                last as usize
+            ));
             dispatch!(self, bit_dots(q, base, stride, rows, out))
         }
     }

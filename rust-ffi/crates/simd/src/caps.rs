@@ -129,7 +129,8 @@ pub fn cpu_features() -> String {
             "f" => "avx512f", "bw" => "avx512bw", "dq" => "avx512dq", "vl" => "avx512vl",
             "vbmi" => "avx512vbmi", "vnni" => "avx512vnni", "vpopcntdq" => "avx512vpopcntdq"
         );
-        let narrow = present!("avx2" => "avx2", "f16c" => "f16c", "fma" => "fma", "popcnt" => "popcnt");
+        let narrow =
+            present!("avx2" => "avx2", "f16c" => "f16c", "fma" => "fma", "popcnt" => "popcnt");
         match (wide.is_empty(), narrow.is_empty()) {
             (false, _) => format!("avx512 ({wide}) {narrow}"),
             (true, false) => narrow,

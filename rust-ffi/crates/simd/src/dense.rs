@@ -149,5 +149,7 @@ fn check_named(q: &[f32], base: &[f32], dim: usize, stride: usize, rows: &[u32])
 
 /// Whether the row lies within `len` elements.
 pub(crate) fn row_fits(len: usize, row_len: usize, stride: usize, row: usize) -> bool {
-    row.checked_mul(stride).and_then(|start| start.checked_add(row_len)).is_some_and(|end| end <= len)
+    row.checked_mul(stride)
+        .and_then(|start| start.checked_add(row_len))
+        .is_some_and(|end| end <= len)
 }

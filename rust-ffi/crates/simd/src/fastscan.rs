@@ -92,7 +92,10 @@ impl Simd {
         check(blocks, groups, lut, to);
         assert!(from <= to && out.len() == (to - from) * BLOCK_ROWS);
         let size = block_bytes(groups);
-        dispatch!(self, scan_all(&blocks[from * size..to * size], groups, lut, a, b, out))
+        dispatch!(
+            self,
+            scan_all(&blocks[from * size..to * size], groups, lut, a, b, out)
+        )
     }
 }
 

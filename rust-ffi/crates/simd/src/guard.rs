@@ -27,7 +27,10 @@ impl FloatGuard {
     pub fn new() -> FloatGuard {
         let saved = read_mode();
         write_mode(default_mode(saved));
-        FloatGuard { saved, _not_send: PhantomData }
+        FloatGuard {
+            saved,
+            _not_send: PhantomData,
+        }
     }
 }
 

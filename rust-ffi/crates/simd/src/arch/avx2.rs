@@ -194,7 +194,10 @@ impl Sums {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c,popcnt")]
     fn zero() -> Sums {
-        Sums { both: _mm256_setzero_si256(), odd: _mm256_setzero_si256() }
+        Sums {
+            both: _mm256_setzero_si256(),
+            odd: _mm256_setzero_si256(),
+        }
     }
 
     #[inline]
@@ -209,9 +212,15 @@ impl Sums {
     #[target_feature(enable = "avx2,fma,f16c,popcnt")]
     fn rows(&self) -> [__m256i; 2] {
         let even = _mm256_sub_epi16(self.both, _mm256_slli_epi16::<8>(self.odd));
-        let even = _mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256::<1>(even));
+        let even = _mm_add_epi16(
+            _mm256_castsi256_si128(even),
+            _mm256_extracti128_si256::<1>(even),
+        );
         let odd = self.odd;
-        let odd = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256::<1>(odd));
+        let odd = _mm_add_epi16(
+            _mm256_castsi256_si128(odd),
+            _mm256_extracti128_si256::<1>(odd),
+        );
         [
             _mm256_cvtepu16_epi32(_mm_unpacklo_epi16(even, odd)),
             _mm256_cvtepu16_epi32(_mm_unpackhi_epi16(even, odd)),
@@ -249,14 +258,20 @@ fn block_sums(block: &[u8], groups: usize, lut: &[u8]) -> [__m256i; 4] {
 #[target_feature(enable = "avx2,fma,f16c,popcnt")]
 fn block_values(block: &[u8], groups: usize, lut: &[u8], a: f32, b: f32) -> [V; 4] {
     let sums = block_sums(block, groups, lut);
-    let factors = block.last_chunk::<{ block_bytes(0) }>().expect("a block ends in its factors");
+    let factors = block
+        .last_chunk::<{ block_bytes(0) }>()
+        .expect("a block ends in its factors");
     let factors: &[[u8; 16]] = factors.as_chunks().0;
     let factor = |i: usize| {
         // SAFETY: the array has the 16 bytes that are read.
         _mm256_cvtph_ps(unsafe { _mm_loadu_si128(factors[i].as_ptr().cast()) })
     };
     std::array::from_fn(|i| {
-        let t = _mm256_fmadd_ps(_mm256_set1_ps(a), _mm256_cvtepi32_ps(sums[i]), _mm256_set1_ps(b));
+        let t = _mm256_fmadd_ps(
+            _mm256_set1_ps(a),
+            _mm256_cvtepi32_ps(sums[i]),
+            _mm256_set1_ps(b),
+        );
         _mm256_fnmadd_ps(factor(4 + i), t, factor(i))
     })
 }
@@ -265,7 +280,8 @@ fn block_values(block: &[u8], groups: usize, lut: &[u8], a: f32, b: f32) -> [V; 
 #[target_feature(enable = "avx2,fma,f16c,popcnt")]
 fn below(values: [V; 4], threshold: f32) -> u32 {
     let threshold = _mm256_set1_ps(threshold);
-    let masks = values.map(|v| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(v, threshold)) as u32);
+    let masks =
+        values.map(|v| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(v, threshold)) as u32);
     masks[0] | masks[1] << 8 | masks[2] << 16 | masks[3] << 24
 }
 

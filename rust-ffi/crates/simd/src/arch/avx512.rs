@@ -140,8 +140,16 @@ fn within(v: V) -> V {
     let signs = |mask| _mm512_mask_blend_ps(mask, _mm512_set1_ps(1.0), _mm512_set1_ps(-1.0));
     let v = _mm512_fmadd_ps(v, signs(0xaaaa), _mm512_permute_ps::<0b10_11_00_01>(v));
     let v = _mm512_fmadd_ps(v, signs(0xcccc), _mm512_permute_ps::<0b01_00_11_10>(v));
-    let v = _mm512_fmadd_ps(v, signs(0xf0f0), _mm512_shuffle_f32x4::<0b10_11_00_01>(v, v));
-    _mm512_fmadd_ps(v, signs(0xff00), _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v))
+    let v = _mm512_fmadd_ps(
+        v,
+        signs(0xf0f0),
+        _mm512_shuffle_f32x4::<0b10_11_00_01>(v, v),
+    );
+    _mm512_fmadd_ps(
+        v,
+        signs(0xff00),
+        _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v),
+    )
 }
 
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
@@ -182,7 +190,10 @@ impl Sums {
     #[inline]
     #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
     fn zero() -> Sums {
-        Sums { both: _mm512_setzero_si512(), odd: _mm512_setzero_si512() }
+        Sums {
+            both: _mm512_setzero_si512(),
+            odd: _mm512_setzero_si512(),
+        }
     }
 
     #[inline]
@@ -259,10 +270,16 @@ fn block_sums(block: &[u8], groups: usize, lut: &[u8]) -> [__m512i; 2] {
     let mut sums = [_mm512_setzero_si512(); 2];
     let vectors = &vectors(block)[..groups.div_ceil(4)];
     let tables = lut.as_chunks::<64>().0;
-    for (vectors, tables) in vectors.chunks(GROUPS_IN_16_BITS / 4).zip(tables.chunks(GROUPS_IN_16_BITS / 4)) {
+    for (vectors, tables) in vectors
+        .chunks(GROUPS_IN_16_BITS / 4)
+        .zip(tables.chunks(GROUPS_IN_16_BITS / 4))
+    {
         let tables = tables.iter().map(|table| load_bytes(table));
         let [first, second] = widen(sum_groups(vectors.iter().zip(tables)));
-        sums = [_mm512_add_epi32(sums[0], first), _mm512_add_epi32(sums[1], second)];
+        sums = [
+            _mm512_add_epi32(sums[0], first),
+            _mm512_add_epi32(sums[1], second),
+        ];
     }
     sums
 }
@@ -270,14 +287,22 @@ fn block_sums(block: &[u8], groups: usize, lut: &[u8]) -> [__m512i; 2] {
 #[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
 fn block_values(block: &[u8], sums: [__m512i; 2], a: f32, b: f32) -> [V; 2] {
-    let factors = block.last_chunk::<{ block_bytes(0) }>().expect("a block ends in its factors");
+    let factors = block
+        .last_chunk::<{ block_bytes(0) }>()
+        .expect("a block ends in its factors");
     let factor = |i: usize| {
-        let halves: &[u8; 32] = factors.as_chunks().0[i..].first().expect("four vectors of factors");
+        let halves: &[u8; 32] = factors.as_chunks().0[i..]
+            .first()
+            .expect("four vectors of factors");
         // SAFETY: the array has the 32 bytes that are read.
         _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(halves.as_ptr().cast()) })
     };
     std::array::from_fn(|i| {
-        let t = _mm512_fmadd_ps(_mm512_set1_ps(a), _mm512_cvtepi32_ps(sums[i]), _mm512_set1_ps(b));
+        let t = _mm512_fmadd_ps(
+            _mm512_set1_ps(a),
+            _mm512_cvtepi32_ps(sums[i]),
+            _mm512_set1_ps(b),
+        );
         _mm512_fnmadd_ps(factor(2 + i), t, factor(i))
     })
 }
@@ -300,7 +325,9 @@ pub fn scan(
         6 => scan_fixed::<6>(blocks, groups, lut, range, p, values),
         7 => scan_fixed::<7>(blocks, groups, lut, range, p, values),
         8 => scan_fixed::<8>(blocks, groups, lut, range, p, values),
-        _ => scan_with(blocks, groups, range, p, values, |block| block_sums(block, groups, lut)),
+        _ => scan_with(blocks, groups, range, p, values, |block| {
+            block_sums(block, groups, lut)
+        }),
     }
 }
 
@@ -318,7 +345,9 @@ fn scan_fixed<const N: usize>(
     let tables = lut.as_chunks::<64>().0.first_chunk::<N>()?;
     let tables: [__m512i; N] = std::array::from_fn(|k| load_bytes(&tables[k]));
     scan_with(blocks, groups, range, p, values, |block| {
-        let vectors = vectors(block).first_chunk::<N>().expect("a block ends in its factors");
+        let vectors = vectors(block)
+            .first_chunk::<N>()
+            .expect("a block ends in its factors");
         widen(sum_groups(vectors.iter().zip(tables)))
     })
 }
@@ -359,7 +388,10 @@ fn store_values(values: &mut [f32; BLOCK_ROWS], found: [V; 2]) {
 pub fn scan_all(blocks: &[u8], groups: usize, lut: &[u8], a: f32, b: f32, out: &mut [f32]) {
     let blocks = blocks.chunks_exact(block_bytes(groups));
     for (block, out) in blocks.zip(out.as_chunks_mut().0) {
-        store_values(out, block_values(block, block_sums(block, groups, lut), a, b));
+        store_values(
+            out,
+            block_values(block, block_sums(block, groups, lut), a, b),
+        );
     }
 }
 
@@ -398,7 +430,9 @@ fn field<const SHIFT: u32, const MASK: i8>(codes: Bytes) -> Bytes {
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
 fn multiply(sums: Ints, codes: Bytes, q: &[i8; CODES]) -> Ints {
     // SAFETY: the array has the 64 bytes that are read.
-    _mm512_dpbusd_epi32(sums, codes, unsafe { _mm512_loadu_si512(q.as_ptr().cast()) })
+    _mm512_dpbusd_epi32(sums, codes, unsafe {
+        _mm512_loadu_si512(q.as_ptr().cast())
+    })
 }
 
 #[inline]

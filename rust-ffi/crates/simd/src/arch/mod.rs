@@ -360,7 +360,11 @@ macro_rules! inner_products_of_codes {
             // In vectors, the length of a run of the query.
             let run = |bytes: usize| bytes.div_ceil(PART) * (PART / CODES);
             let step = |sums: [Ints; 2], codes: Bytes, at: usize| {
-                let second = if BITS > 5 { multiply(sums[1], codes, &high[at]) } else { sums[1] };
+                let second = if BITS > 5 {
+                    multiply(sums[1], codes, &high[at])
+                } else {
+                    sums[1]
+                };
                 [multiply(sums[0], codes, &low[at]), second]
             };
             let [mut lowest, mut two, mut one] = [[no_ints(); 2]; 3];
@@ -400,7 +404,11 @@ macro_rules! inner_products_of_codes {
                 }
             }
             std::array::from_fn(|i| {
-                let two = if BITS & 4 != 0 { shift_left::<4>(two[i]) } else { two[i] };
+                let two = if BITS & 4 != 0 {
+                    shift_left::<4>(two[i])
+                } else {
+                    two[i]
+                };
                 let one = match BITS {
                     3 => shift_left::<2>(one[i]),
                     5 => shift_left::<4>(one[i]),
@@ -442,14 +450,7 @@ macro_rules! scans {
         }
 
         #[target_feature(enable = $features)]
-        pub fn scan_all(
-            blocks: &[u8],
-            groups: usize,
-            lut: &[u8],
-            a: f32,
-            b: f32,
-            out: &mut [f32],
-        ) {
+        pub fn scan_all(blocks: &[u8], groups: usize, lut: &[u8], a: f32, b: f32, out: &mut [f32]) {
             let blocks = blocks.chunks_exact(block_bytes(groups));
             for (block, out) in blocks.zip(out.as_chunks_mut().0) {
                 store_values(out, block_values(block, groups, lut, a, b));

@@ -72,7 +72,11 @@ pub fn accumulate(sum: &mut [f64], row: &[f32]) {
 #[inline(always)]
 pub fn max_abs(x: &[f32]) -> f32 {
     let bits = x.iter().fold(0, |max: u32, x| max.max(x.to_bits() & !SIGN));
-    if bits > INFINITY { f32::NAN } else { f32::from_bits(bits) }
+    if bits > INFINITY {
+        f32::NAN
+    } else {
+        f32::from_bits(bits)
+    }
 }
 
 const SIGN: u32 = 1 << 31;
@@ -155,7 +159,11 @@ pub fn round_to_levels(o: &[f32], scale: f32, levels: &Levels, codes: &mut [u8])
         let v = if v < levels.max { v } else { levels.max };
         // SAFETY: v is within 0..=255.
         let u = unsafe { v.to_int_unchecked::<i32>() };
-        let u = if o >= 0.0 { u.max(half) } else { u.min(half - 1) };
+        let u = if o >= 0.0 {
+            u.max(half)
+        } else {
+            u.min(half - 1)
+        };
         *code = u as u8;
     }
 }
@@ -172,7 +180,11 @@ impl Levels {
     #[inline(always)]
     pub fn new(bits: u32) -> Levels {
         let max = ((1u32 << bits) - 1) as f32;
-        Levels { half: (1u32 << (bits - 1)) as f32, max, middle: max / 2.0 }
+        Levels {
+            half: (1u32 << (bits - 1)) as f32,
+            max,
+            middle: max / 2.0,
+        }
     }
 }
 
@@ -261,8 +273,17 @@ pub fn bit_dots(q: &BitQuery, base: &[u8], stride: usize, rows: &[u32], out: &mu
     let values: Vec<i64> = (0..q.dim()).map(|i| q.value(i).into()).collect();
     let mut codes = vec![0; q.dim()];
     for (&row, out) in rows.iter().zip(out) {
-        unpack_row(q.bits(), q.dim(), &base[row as usize * stride..], &mut codes);
-        *out = codes.iter().zip(&values).map(|(&u, value)| i64::from(u) * value).sum();
+        unpack_row(
+            q.bits(),
+            q.dim(),
+            &base[row as usize * stride..],
+            &mut codes,
+        );
+        *out = codes
+            .iter()
+            .zip(&values)
+            .map(|(&u, value)| i64::from(u) * value)
+            .sum();
     }
 }
 
@@ -273,7 +294,10 @@ pub fn popcount(a: &[u64]) -> u64 {
 
 #[inline(always)]
 pub fn and_popcount(a: &[u64], b: &[u64]) -> u64 {
-    a.iter().zip(b).map(|(a, b)| u64::from((a & b).count_ones())).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| u64::from((a & b).count_ones()))
+        .sum()
 }
 
 #[inline(always)]
@@ -284,7 +308,11 @@ pub fn hamming(a: &[u8], b: &[u8]) -> u32 {
         .zip(words_b)
         .map(|(&a, &b)| u64::from((u64::from_le_bytes(a) ^ u64::from_le_bytes(b)).count_ones()))
         .sum();
-    let tail: u32 = tail_a.iter().zip(tail_b).map(|(a, b)| (a ^ b).count_ones()).sum();
+    let tail: u32 = tail_a
+        .iter()
+        .zip(tail_b)
+        .map(|(a, b)| (a ^ b).count_ones())
+        .sum();
     words as u32 + tail
 }
 
@@ -314,7 +342,10 @@ pub fn groups_of(q: &[f32]) -> impl Iterator<Item = [f32; 4]> {
     let (whole, tail) = q.as_chunks::<4>();
     let mut last = [0.0; 4];
     last[..tail.len()].copy_from_slice(tail);
-    whole.iter().copied().chain((!tail.is_empty()).then_some(last))
+    whole
+        .iter()
+        .copied()
+        .chain((!tail.is_empty()).then_some(last))
 }
 
 /// The table's step and bias.
@@ -333,7 +364,8 @@ pub fn lut_range(q: &[f32]) -> (f32, f32) {
 /// rounding keeps order.
 #[inline(always)]
 pub fn lowest(q: [f32; 4]) -> f32 {
-    q.into_iter().fold(0.0, |sum, q| sum + if q < 0.0 { q } else { 0.0 })
+    q.into_iter()
+        .fold(0.0, |sum, q| sum + if q < 0.0 { q } else { 0.0 })
 }
 
 #[inline(always)]
@@ -375,7 +407,12 @@ fn block_values(block: &[u8], lut: &[u8], a: f32, b: f32) -> [f32; BLOCK_ROWS] {
     let (codes, factors) = block.split_at(groups * 16);
     let factor = |i: usize| f16_to_f32(u16::from_le_bytes([factors[2 * i], factors[2 * i + 1]]));
     let mut sums = [0u32; BLOCK_ROWS];
-    for (codes, lut) in codes.as_chunks::<16>().0.iter().zip(lut.as_chunks::<16>().0) {
+    for (codes, lut) in codes
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .zip(lut.as_chunks::<16>().0)
+    {
         for (j, &byte) in codes.iter().enumerate() {
             sums[j] += u32::from(lut[usize::from(byte & 15)]);
             sums[j + 16] += u32::from(lut[usize::from(byte >> 4)]);
