@@ -1,0 +1,69 @@
+package io.ruvector;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The root of what this library throws for reasons other than the misuse of an argument ({@link
+ * IllegalArgumentException}) or of a closed object ({@link IllegalStateException}).
+ */
+public class RuVectorException extends RuntimeException {
+  private static final long serialVersionUID = 1L;
+
+  /** The kind of a failure, for callers that branch on it or count it. */
+  public enum Code {
+    /** A vector's number of components is not the index's. */
+    DIMENSION_MISMATCH,
+    /** A vector has a component, or a norm, that no index can hold. */
+    INVALID_VECTOR,
+    /** An id is given twice, or is already in the index. */
+    DUPLICATE_ID,
+    /** A search on an index without rows. */
+    EMPTY_INDEX,
+    /** The kind of index, or the file format, cannot do this. */
+    UNSUPPORTED,
+    /** A file cannot be read or written, or is not what it should be. */
+    PERSIST,
+    /** The time given to a search ran out. */
+    DEADLINE,
+    /** The native code failed in a way that is a fault of this library. */
+    PANIC,
+    /** An earlier {@link #PANIC} inside a change has made the index unusable. */
+    POISONED,
+    /** The system has no memory left for the native code. */
+    OUT_OF_MEMORY,
+    /** The native library cannot be loaded. */
+    NATIVE_LIBRARY,
+    /** The native code and the Java code disagree, which is a fault of this library. */
+    INTERNAL
+  }
+
+  /** The kind of this failure. */
+  private final Code code;
+
+  /**
+   * A failure of a kind.
+   *
+   * @param code its kind
+   * @param message what was expected and what came
+   */
+  public RuVectorException(Code code, String message) {
+    this(code, message, null);
+  }
+
+  /**
+   * A failure of a kind, with its cause.
+   *
+   * @param code its kind
+   * @param message what was expected and what came
+   * @param cause the failure behind it, or null
+   */
+  public RuVectorException(Code code, String message, @Nullable Throwable cause) {
+    super(message, cause);
+    this.code = code;
+  }
+
+  /** The kind of this failure. */
+  public final Code code() {
+    return code;
+  }
+}

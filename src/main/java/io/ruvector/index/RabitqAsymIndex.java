@@ -1,0 +1,62 @@
+package io.ruvector.index;
+
+import io.ruvector.internal.NativeIndex;
+
+/**
+ * An index that keeps codes of 1 to 8 bits for each component, and no originals: high recall in a
+ * fraction of the memory. Scores are estimates. More bits cost memory and buy recall: on word
+ * vectors of 100 components, 4, 5 and 7 bits find about 87%, 92% and 97% of the true ten nearest.
+ *
+ * <p>Memory: about {@code dim * bits / 8 + 20} bytes a row.
+ *
+ * <p>Thread-safety and closing: see {@link VectorIndex}.
+ */
+public final class RabitqAsymIndex extends AbstractIndex {
+  RabitqAsymIndex(NativeIndex index) {
+    super(index, IndexKind.RABITQ_ASYM);
+  }
+
+  /**
+   * An index without rows.
+   *
+   * @param dim components of each vector, 1 to 8,192
+   * @param options what it is made of
+   * @throws IllegalArgumentException if {@code dim} is out of range, or the kind does not allow the
+   *     options
+   * @throws io.ruvector.NativeLibraryException if the native library cannot be loaded
+   */
+  public static RabitqAsymIndex create(int dim, IndexOptions options) {
+    return new RabitqAsymIndex(create("RabitqAsymIndex", IndexKind.RABITQ_ASYM, dim, options));
+  }
+
+  /**
+   * An index of rows with the ids 0, 1 and so on, built by all threads of the native pool.
+   *
+   * @param vectors the rows; not needed any more when this returns
+   * @param options what it is made of
+   * @throws InvalidVectorException if the metric cannot hold one of the vectors
+   * @throws IllegalArgumentException if the kind, or where the vectors are, does not allow the
+   *     options
+   * @throws io.ruvector.NativeLibraryException if the native library cannot be loaded
+   */
+  public static RabitqAsymIndex build(Vectors vectors, IndexOptions options) {
+    return build(vectors, Ids.from(0), options);
+  }
+
+  /**
+   * An index of rows, built by all threads of the native pool.
+   *
+   * @param vectors the rows; not needed any more when this returns
+   * @param ids an id for each row, each once
+   * @param options what it is made of
+   * @throws DuplicateIdException if an id is given twice
+   * @throws InvalidVectorException if the metric cannot hold one of the vectors
+   * @throws IllegalArgumentException if there are more or fewer ids than rows, or if the kind, or
+   *     where the vectors are, does not allow the options
+   * @throws io.ruvector.NativeLibraryException if the native library cannot be loaded
+   */
+  public static RabitqAsymIndex build(Vectors vectors, Ids ids, IndexOptions options) {
+    return new RabitqAsymIndex(
+        build("RabitqAsymIndex", IndexKind.RABITQ_ASYM, vectors, ids, options));
+  }
+}

@@ -1,0 +1,83 @@
+package io.ruvector.index;
+
+import io.ruvector.internal.NativeIndex;
+import java.util.Iterator;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * An index that scans codes and ranks the best candidates again with the originals: the one to
+ * begin with, up to about a million rows. Scores are exact.
+ *
+ * <p>Memory: {@code 4 * dim} bytes a row for the originals, unless they are mapped, and about
+ * {@code dim * bits / 8 + 20} for the codes. A search reads the codes' first bits, an eighth of a
+ * byte for each component, and the rest of few rows.
+ *
+ * <p>Thread-safety and closing: see {@link VectorIndex}.
+ */
+public final class RabitqPlusIndex extends AbstractIndex implements KeepsOriginals {
+  RabitqPlusIndex(NativeIndex index) {
+    super(index, IndexKind.RABITQ_PLUS);
+  }
+
+  /**
+   * An index without rows.
+   *
+   * @param dim components of each vector, 1 to 8,192
+   * @param options what it is made of
+   * @throws IllegalArgumentException if {@code dim} is out of range, or the kind does not allow the
+   *     options
+   * @throws io.ruvector.NativeLibraryException if the native library cannot be loaded
+   */
+  public static RabitqPlusIndex create(int dim, IndexOptions options) {
+    return new RabitqPlusIndex(create("RabitqPlusIndex", IndexKind.RABITQ_PLUS, dim, options));
+  }
+
+  /**
+   * An index of rows with the ids 0, 1 and so on, built by all threads of the native pool.
+   *
+   * @param vectors the rows; not needed any more when this returns, unless {@code options} say
+   *     {@link Originals#ADOPT}
+   * @param options what it is made of
+   * @throws InvalidVectorException if the metric cannot hold one of the vectors
+   * @throws IllegalArgumentException if the kind, or where the vectors are, does not allow the
+   *     options
+   * @throws io.ruvector.NativeLibraryException if the native library cannot be loaded
+   */
+  public static RabitqPlusIndex build(Vectors vectors, IndexOptions options) {
+    return build(vectors, Ids.from(0), options);
+  }
+
+  /**
+   * An index of rows, built by all threads of the native pool.
+   *
+   * @param vectors the rows; not needed any more when this returns, unless {@code options} say
+   *     {@link Originals#ADOPT}
+   * @param ids an id for each row, each once
+   * @param options what it is made of
+   * @throws DuplicateIdException if an id is given twice
+   * @throws InvalidVectorException if the metric cannot hold one of the vectors
+   * @throws IllegalArgumentException if there are more or fewer ids than rows, or if the kind, or
+   *     where the vectors are, does not allow the options
+   * @throws io.ruvector.NativeLibraryException if the native library cannot be loaded
+   */
+  public static RabitqPlusIndex build(Vectors vectors, Ids ids, IndexOptions options) {
+    return new RabitqPlusIndex(
+        build("RabitqPlusIndex", IndexKind.RABITQ_PLUS, vectors, ids, options));
+  }
+
+  @Override
+  public Optional<float[]> get(long id) {
+    return original(id);
+  }
+
+  @Override
+  public Stream<IdVector> originals() {
+    return streamOriginals();
+  }
+
+  @Override
+  public Iterator<IdVector> iterator() {
+    return iterateOriginals();
+  }
+}

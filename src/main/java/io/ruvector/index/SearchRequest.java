@@ -1,0 +1,238 @@
+package io.ruvector.index;
+
+import io.ruvector.internal.Checks;
+import io.ruvector.internal.NativeIndex.Parameters;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What to search for, and how. Immutable: each method that sets something returns another request.
+ *
+ * <p>The query is not copied: it must not change while a search with it runs. An asynchronous
+ * search copies it when it is submitted.
+ *
+ * {@snippet lang=java :
+ * var request = SearchRequest.of(query).k(10).epsilon(1.5f).filter(IdFilter.range(0, 500_000));
+ * SearchResult top = index.search(request);
+ * }
+ */
+public final class SearchRequest {
+  private static final int DEFAULT_K = 10;
+  private static final SearchRequest TEMPLATE =
+      new SearchRequest(null, null, DEFAULT_K, Parameters.DEFAULTS, null, null);
+
+  private final float @Nullable [] array;
+  private final @Nullable MemorySegment segment;
+  private final int k;
+
+  /** All but the filter: which native one it is depends on the index. */
+  private final Parameters parameters;
+
+  private final @Nullable IdFilter filter;
+  private final @Nullable PreparedFilter prepared;
+
+  private SearchRequest(
+      float @Nullable [] array,
+      @Nullable MemorySegment segment,
+      int k,
+      Parameters parameters,
+      @Nullable IdFilter filter,
+      @Nullable PreparedFilter prepared) {
+    this.array = array;
+    this.segment = segment;
+    this.k = k;
+    this.parameters = parameters;
+    this.filter = filter;
+    this.prepared = prepared;
+  }
+
+  /**
+   * A request for the 10 rows nearest to the query, with the index's defaults.
+   *
+   * @param query as many components as the index has; not copied
+   */
+  public static SearchRequest of(float[] query) {
+    return new SearchRequest(query, null, DEFAULT_K, Parameters.DEFAULTS, null, null);
+  }
+
+  /**
+   * A request for the 10 rows nearest to the query, with the index's defaults.
+   *
+   * @param query off-heap floats in the machine's byte order, at an address that is a multiple of
+   *     4, as many as the index has components; not copied
+   * @throws IllegalArgumentException if the memory is on the heap, misaligned, or not a whole
+   *     number of floats
+   */
+  public static SearchRequest of(MemorySegment query) {
+    Checks.nativeMemory("query", query, Float.BYTES);
+    if (query.byteSize() % Float.BYTES != 0) {
+      throw Checks.illegal("query", query.byteSize() + " bytes", "multiples of 4 bytes");
+    }
+    return new SearchRequest(null, query, DEFAULT_K, Parameters.DEFAULTS, null, null);
+  }
+
+  /** A request without a query, for batches: each has its own. */
+  public static SearchRequest template() {
+    return TEMPLATE;
+  }
+
+  /**
+   * This request for another number of hits.
+   *
+   * @param k how many, 1 or more
+   * @throws IllegalArgumentException if {@code k} is less than 1
+   */
+  public SearchRequest k(int k) {
+    checkK(k);
+    return new SearchRequest(array, segment, k, parameters, filter, prepared);
+  }
+
+  /**
+   * This request with another multiplier of the error bounds: larger finds more and costs more.
+   *
+   * @param epsilon 0 to 16
+   * @throws IllegalArgumentException if {@code epsilon} is out of range
+   */
+  public SearchRequest epsilon(float epsilon) {
+    IndexOptions.checkEpsilon(epsilon);
+    return with(
+        new Parameters(
+            epsilon,
+            parameters.rerankFactor(),
+            parameters.nprobe(),
+            parameters.filter(),
+            parameters.timeoutNanos(),
+            null));
+  }
+
+  /**
+   * This request with another cap of exact comparisons.
+   *
+   * @param rerankFactor the cap as a multiple of k, 1 to 65,536
+   * @throws IllegalArgumentException if {@code rerankFactor} is out of range
+   */
+  public SearchRequest rerankFactor(int rerankFactor) {
+    IndexOptions.checkRerankFactor(rerankFactor);
+    return with(
+        new Parameters(
+            parameters.epsilon(),
+            rerankFactor,
+            parameters.nprobe(),
+            parameters.filter(),
+            parameters.timeoutNanos(),
+            null));
+  }
+
+  /**
+   * This request with another number of cells to look into. Kinds without cells do not use it.
+   *
+   * @param nprobe how many, 1 or more
+   * @throws IllegalArgumentException if {@code nprobe} is less than 1
+   */
+  public SearchRequest nprobe(int nprobe) {
+    Checks.inRange("nprobe", nprobe, 1, Integer.MAX_VALUE);
+    return with(
+        new Parameters(
+            parameters.epsilon(),
+            parameters.rerankFactor(),
+            nprobe,
+            parameters.filter(),
+            parameters.timeoutNanos(),
+            null));
+  }
+
+  /**
+   * This request among these ids only, in place of any filter before.
+   *
+   * @param filter the ids that may be hits
+   */
+  public SearchRequest filter(IdFilter filter) {
+    return new SearchRequest(array, segment, k, parameters, filter.isAll() ? null : filter, null);
+  }
+
+  /**
+   * This request among the ids of a prepared filter only, in place of any filter before.
+   *
+   * @param filter prepared for the index that is searched
+   */
+  public SearchRequest filter(PreparedFilter filter) {
+    return new SearchRequest(array, segment, k, parameters, null, filter);
+  }
+
+  /**
+   * This request with a limit of time: from the call, or for an asynchronous search from its
+   * submission.
+   *
+   * @param timeout more than zero
+   * @throws IllegalArgumentException if {@code timeout} is zero or negative
+   */
+  public SearchRequest timeout(Duration timeout) {
+    return with(
+        new Parameters(
+            parameters.epsilon(),
+            parameters.rerankFactor(),
+            parameters.nprobe(),
+            parameters.filter(),
+            nanos(timeout),
+            null));
+  }
+
+  /** A limit of time in nanoseconds; beyond 292 years, it is as many as a long holds. */
+  static long nanos(Duration timeout) {
+    if (timeout.isZero() || timeout.isNegative()) {
+      throw Checks.illegal("timeout", timeout, "more than zero");
+    }
+    try {
+      return timeout.toNanos();
+    } catch (ArithmeticException e) {
+      return Long.MAX_VALUE;
+    }
+  }
+
+  static int checkK(int k) {
+    return Checks.inRange("k", k, 1, Integer.MAX_VALUE);
+  }
+
+  private SearchRequest with(Parameters parameters) {
+    return new SearchRequest(array, segment, k, parameters, filter, prepared);
+  }
+
+  /** This request with a query of its own, which nobody else can change. */
+  SearchRequest detached() {
+    if (array != null) {
+      return new SearchRequest(array.clone(), null, k, parameters, filter, prepared);
+    }
+    if (segment != null) {
+      return new SearchRequest(
+          segment.toArray(ValueLayout.JAVA_FLOAT), null, k, parameters, filter, prepared);
+    }
+    return this;
+  }
+
+  /** How many hits are asked for. */
+  public int k() {
+    return k;
+  }
+
+  float @Nullable [] array() {
+    return array;
+  }
+
+  @Nullable MemorySegment segment() {
+    return segment;
+  }
+
+  Parameters parameters() {
+    return parameters;
+  }
+
+  @Nullable IdFilter idFilter() {
+    return filter;
+  }
+
+  @Nullable PreparedFilter preparedFilter() {
+    return prepared;
+  }
+}

@@ -1,0 +1,114 @@
+package io.ruvector.internal;
+
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+
+/** The platform threads of asynchronous searches, and of long calls made on virtual threads. */
+public final class SearchPool {
+  /** How many calls may wait; one more is refused. */
+  public static final int QUEUE = 1_024;
+
+  private static final int MAX_DEFAULT_THREADS = 8;
+  private static final long IDLE_SECONDS = 10;
+
+  private SearchPool() {}
+
+  private static final class Holder {
+    static final ThreadPoolExecutor POOL = create();
+
+    private static ThreadPoolExecutor create() {
+      int threads = Math.min(MAX_DEFAULT_THREADS, Runtime.getRuntime().availableProcessors());
+      var number = new AtomicInteger();
+      var pool =
+          new ThreadPoolExecutor(
+              threads,
+              threads,
+              IDLE_SECONDS,
+              TimeUnit.SECONDS,
+              new ArrayBlockingQueue<>(QUEUE),
+              task -> {
+                String name = "ruvector-search-" + number.incrementAndGet();
+                var thread = new Thread(null, task, name, 0, false);
+                thread.setDaemon(true);
+                thread.setContextClassLoader(null);
+                return thread;
+              },
+              (task, executor) -> {
+                throw new RejectedExecutionException(
+                    "%d searches are waiting, allowed: up to %d".formatted(QUEUE, QUEUE));
+              });
+      pool.allowCoreThreadTimeOut(true);
+      return pool;
+    }
+  }
+
+  /**
+   * Runs a task soon.
+   *
+   * @throws RejectedExecutionException if {@value #QUEUE} tasks are waiting
+   */
+  public static void execute(Runnable task) {
+    Holder.POOL.execute(task);
+  }
+
+  /** Takes a task back, if it has not begun. */
+  public static void remove(Runnable task) {
+    Holder.POOL.remove(task);
+  }
+
+  /** Sets the number of threads. */
+  public static synchronized void resize(int threads) {
+    ThreadPoolExecutor pool = Holder.POOL;
+    // The maximum must never lie under the core size.
+    if (threads > pool.getMaximumPoolSize()) {
+      pool.setMaximumPoolSize(threads);
+      pool.setCorePoolSize(threads);
+    } else {
+      pool.setCorePoolSize(threads);
+      pool.setMaximumPoolSize(threads);
+    }
+  }
+
+  /**
+   * Memory of this thread as {@link #call} can use it: on a virtual thread, the thread that makes
+   * the call is another one, to which confined memory is closed. The caller waits for it meanwhile,
+   * and must keep the memory reachable.
+   */
+  static MemorySegment lend(MemorySegment segment) {
+    return Thread.currentThread().isVirtual()
+        ? MemorySegment.ofAddress(segment.address())
+        : segment;
+  }
+
+  /**
+   * Makes a call that may take longer than some microseconds: on a platform thread if this is a
+   * virtual one, whose carrier a native call would hold for as long.
+   */
+  static <T> T call(Supplier<T> call) {
+    if (!Thread.currentThread().isVirtual()) {
+      return call.get();
+    }
+    CompletableFuture<T> future;
+    try {
+      future = CompletableFuture.supplyAsync(call, Holder.POOL);
+    } catch (RejectedExecutionException full) {
+      return call.get();
+    }
+    try {
+      return future.join();
+    } catch (CompletionException e) {
+      switch (e.getCause()) {
+        case RuntimeException cause -> throw cause;
+        case Error cause -> throw cause;
+        case null, default -> throw e;
+      }
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * Vector search by RaBitQ codes: indexes over a Rust core, reached through the Foreign Function and
+ * Memory API.
+ *
+ * <p>Run with {@code --enable-native-access=io.ruvector} on the module path, or with {@code
+ * --enable-native-access=ALL-UNNAMED} on the class path.
+ */
+module io.ruvector {
+  requires org.slf4j;
+  requires static info.picocli;
+  requires static org.jspecify;
+
+  exports io.ruvector;
+  exports io.ruvector.index;
+}
