@@ -1,0 +1,239 @@
+use half::f16;
+use simd::Simd;
+
+use crate::layout::Layout;
+use crate::options::{Metric, Options};
+use crate::rotate::Rotation;
+
+/// Best step of a uniform quantiser of B bits for a normal variable, in standard deviations
+/// (Max, IRE Trans. Inform. Theory 1960), for B = 1..=8. A constant scale encodes in O(D) and
+/// costs no recall against a search for the best scale of each vector.
+const STEP: [f32; 8] = [1.596, 0.9957, 0.586, 0.3352, 0.1881, 0.1041, 0.0569, 0.0308];
+
+/// Below this many dimensions a coordinate is far from normal: try several scales for each row.
+const FEW_DIMS: usize = 32;
+const FEW_DIMS_SCALES: [f32; 7] = [1.0, 0.7, 0.8, 0.9, 1.15, 1.3, 1.5];
+
+/// What turns vectors into codes: metric, rotation, and the centroid they are relative to.
+///
+/// Symbols of the papers (RaBitQ, SIGMOD 2024, section 3; its extension, SIGMOD 2025, section 4)
+/// and the words used here, for a row o, its centroid c and a query q:
+///
+/// | paper | here |
+/// |---|---|
+/// | P (o - c) | `z`, the rotated residual |
+/// | o-bar, B bits | y = u - (2^B - 1) / 2, `u` the stored code |
+/// | <o-bar, o> | cos(y, z), `t` |
+/// | estimate of <o - c, q - c> | <y, P (q - c)> |z|^2 / <y, z> |
+/// | its error bound | epsilon |z| |q - c| sqrt(1 - t^2) / (t sqrt(D - 1)) |
+///
+/// A score is estimated as `add + g - mul * <y, P (q - c)>` with `g` from the query alone, and its
+/// standard deviation is `mul * kappa * |q - c|`.
+pub(crate) struct Codec {
+    pub(crate) metric: Metric,
+    pub(crate) layout: Layout,
+    pub(crate) rotation: Rotation,
+    /// The centroid; of the unit vectors under cosine.
+    pub(crate) mean: Vec<f32>,
+    /// |y| of a typical row.
+    pub(crate) code_norm: f32,
+    scale: f32,
+}
+
+/// The factors of one row's estimator.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Factors {
+    pub(crate) add: f32,
+    pub(crate) mul: f32,
+    pub(crate) kappa: f32,
+}
+
+/// Buffers for encoding one row.
+pub(crate) struct Scratch {
+    z: Vec<f32>,
+    codes: Vec<u8>,
+    trial: Vec<u8>,
+    signs: Vec<u8>,
+}
+
+impl Codec {
+    pub(crate) fn new(options: &Options, mean: Vec<f32>) -> Self {
+        let dim = options.dim;
+        let scale = (dim as f32).sqrt() / STEP[options.bits as usize - 1];
+        Codec {
+            metric: options.metric,
+            layout: Layout::new(dim, options.bits),
+            rotation: Rotation::new(dim, options.seed),
+            mean,
+            code_norm: scale,
+            scale,
+        }
+    }
+
+    pub(crate) fn scratch(&self) -> Scratch {
+        let dim = self.layout.dim;
+        Scratch {
+            z: vec![0.0; dim],
+            codes: vec![0; dim],
+            trial: vec![0; dim],
+            signs: vec![0; dim],
+        }
+    }
+
+    /// Encodes one row: its sign bits into lane `lane` of `block`, its code and factors into
+    /// `record`. Returns the factors of the 1-bit estimator.
+    pub(crate) fn encode(
+        &self,
+        simd: Simd,
+        row: &[f32],
+        scratch: &mut Scratch,
+        block: &mut [u8],
+        lane: usize,
+        record: &mut [u8],
+    ) -> Factors {
+        let Scratch {
+            z,
+            codes,
+            trial,
+            signs,
+        } = scratch;
+        let layout = &self.layout;
+        if self.metric == Metric::Cosine {
+            z.copy_from_slice(row);
+            simd.scale(z, inverse_norm(simd.dot(row, row)));
+            for (z, m) in z.iter_mut().zip(&self.mean) {
+                *z -= m;
+            }
+        } else {
+            simd.sub(row, &self.mean, z);
+        }
+        let add = match self.metric {
+            Metric::L2 => simd.dot(z, z),
+            Metric::Cosine | Metric::InnerProduct => -simd.dot(z, &self.mean),
+        };
+        self.rotation.forward(simd, z);
+        let norm_sq = simd.dot(z, z);
+        if norm_sq < f32::MIN_POSITIVE {
+            // The row is its centroid: the estimate is exact.
+            let exact = Factors {
+                add,
+                mul: 0.0,
+                kappa: 0.0,
+            };
+            signs.fill(1);
+            codes.fill(1 << (layout.bits - 1));
+            layout.put_signs(block, lane, signs);
+            layout.put_record(simd, record, codes, exact);
+            return exact;
+        }
+        let norm = norm_sq.sqrt();
+        let (dot, code_sq) = simd.encode(z, 1.0, 1, signs);
+        layout.put_signs(block, lane, signs);
+        let one = self.factors(add, norm_sq, dot, code_sq);
+        if layout.bits > 1 {
+            let (mut dot, mut code_sq) = simd.encode(z, self.scale / norm, layout.bits, codes);
+            if layout.dim < FEW_DIMS {
+                for factor in &FEW_DIMS_SCALES[1..] {
+                    let (d, c) = simd.encode(z, self.scale * factor / norm, layout.bits, trial);
+                    if d * d * code_sq > dot * dot * c {
+                        (dot, code_sq) = (d, c);
+                        std::mem::swap(codes, trial);
+                    }
+                }
+            }
+            layout.put_record(
+                simd,
+                record,
+                codes,
+                self.factors(add, norm_sq, dot, code_sq),
+            );
+        }
+        one
+    }
+
+    fn factors(&self, add: f32, norm_sq: f32, dot: f32, code_sq: f32) -> Factors {
+        let weight = if self.metric == Metric::L2 { 2.0 } else { 1.0 };
+        let mul = weight * (norm_sq / dot);
+        let missing = 1.0 - (dot / code_sq) * (dot / norm_sq);
+        let freedom = (self.layout.dim - 1).max(1) as f32;
+        let kappa = if self.layout.dim == 1 {
+            0.0
+        } else {
+            (code_sq * missing.max(0.0) / freedom).sqrt()
+        };
+        Factors { add, mul, kappa }
+    }
+}
+
+/// 1 / sqrt(x), correctly rounded in both steps.
+pub(crate) fn inverse_norm(norm_sq: f32) -> f32 {
+    1.0 / norm_sq.sqrt()
+}
+
+/// The largest half-precision value that is at most `x`.
+pub(crate) fn half_down(x: f32) -> f16 {
+    let near = f16::from_f32(x);
+    if near.to_f32() <= x {
+        return near;
+    }
+    f16::from_bits(match near.to_bits() {
+        0x0000 | 0x8000 => 0x8001,
+        bits if bits & 0x8000 == 0 => bits - 1,
+        bits => bits + 1,
+    })
+}
+
+/// The smallest half-precision value that is at least `x`, for x >= 0.
+pub(crate) fn half_up(x: f32) -> f16 {
+    let near = f16::from_f32(x);
+    if near.to_f32() >= x {
+        near
+    } else {
+        f16::from_bits(near.to_bits() + 1)
+    }
+}
+
+/// The power of two that takes `largest` (in size) to at most 2^15, so that it fits half precision.
+pub(crate) fn half_scale(largest: f32) -> f32 {
+    if largest <= 0.0 || !largest.is_finite() {
+        return 1.0;
+    }
+    let exponent = (largest.to_bits() >> 23) as i32 - 127;
+    f32::from_bits(((14 - exponent).clamp(-120, 100) + 127) as u32 * (1 << 23))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_rounds_outward() {
+        for bits in (0..u32::MAX).step_by(9_973) {
+            let x = f32::from_bits(bits);
+            if x.is_nan() || x.abs() > 65_000.0 {
+                continue;
+            }
+            let down = half_down(x).to_f32();
+            assert!(
+                down <= x && x - down <= x.abs() * 1.1e-3 + 6e-8,
+                "{x} -> {down}"
+            );
+            if x >= 0.0 {
+                let up = half_up(x).to_f32();
+                assert!(up >= x && up - x <= x * 1.1e-3 + 6e-8, "{x} -> {up}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_scale_fits() {
+        for x in [1e-38f32, 1e-20, 0.3, 1.0, 2.0, 65_504.0, 1e10, 8e37] {
+            let scaled = x * half_scale(x);
+            assert!(scaled <= 32_768.0, "{x} -> {scaled}");
+            assert!(
+                scaled >= 16_384.0 || half_scale(x) == 2f32.powi(100),
+                "{x} -> {scaled}"
+            );
+        }
+    }
+}

@@ -1,0 +1,795 @@
+use std::any::Any;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arc_swap::ArcSwap;
+use rayon::prelude::*;
+use simd::Simd;
+
+use crate::encode::Codec;
+use crate::error::{Error, Result};
+use crate::iter::RowIter;
+use crate::options::{Control, Kind, Options, OriginalsMode, Search, Stats};
+use crate::pool;
+use crate::range::{RangeHits, range};
+use crate::rows::{Ids, Rows, Source, check_vector};
+use crate::search::{Request, Searcher, check_query};
+use crate::segment::{Builder, Segment};
+use crate::tail::Tail;
+use crate::tombstones::Tombstones;
+
+/// A new segment takes in older ones while they have fewer than this many times its rows.
+const MERGE_FACTOR: usize = 4;
+
+/// What an index tells about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Info {
+    /// What the index is.
+    pub options: Options,
+    /// Rows that a search can find.
+    pub rows: u64,
+    /// Removed rows that still take memory.
+    pub deleted: u64,
+    /// Sealed segments.
+    pub segments: u32,
+    /// Private memory in bytes.
+    pub memory_bytes: u64,
+    /// Bytes of mapped files.
+    pub mapped_bytes: u64,
+    /// Grows with every change.
+    pub version: u64,
+    /// Bytes of one row's packed code, 0 where there are none.
+    pub code_bytes: u32,
+}
+
+/// What every kind of index can do. Searches run from any number of threads and never wait;
+/// changes wait for each other.
+pub trait VectorIndex: Send + Sync {
+    /// What the index is and holds.
+    fn info(&self) -> Info;
+    /// Fills the first n places of `ids` and `scores` (k of each), nearest first, and returns n.
+    fn search(
+        &self,
+        query: &[f32],
+        s: &Search,
+        ids: &mut [i64],
+        scores: &mut [f32],
+    ) -> Result<(usize, Stats)>;
+    /// One search a row of `queries`: k places each of `ids` and `scores`, unused ones -1 and
+    /// infinity, and the number of hits in `counts`.
+    fn search_batch(
+        &self,
+        queries: Rows,
+        s: &Search,
+        ids: &mut [i64],
+        scores: &mut [f32],
+        counts: &mut [u32],
+    ) -> Result<Stats>;
+    /// All rows with a score of at most `radius`, nearest first, the nearest `limit` of them.
+    fn search_range(
+        &self,
+        query: &[f32],
+        radius: f32,
+        s: &Search,
+        limit: usize,
+        out: &mut RangeHits,
+    ) -> Result<Stats>;
+    /// Adds rows; an id that is there already refuses all of them.
+    fn add(&self, rows: Rows, ids: Ids) -> Result<()>;
+    /// Adds rows and takes those with the same ids away in the same moment; returns how many.
+    fn upsert(&self, rows: Rows, ids: Ids) -> Result<u64>;
+    /// Removes rows; returns how many there were.
+    fn remove(&self, ids: &[i64]) -> Result<u64>;
+    /// Rewrites the index as one segment without removed rows; where originals are kept, codes are
+    /// made anew around the mean of what is left.
+    fn compact(&self) -> Result<()>;
+    /// Whether a search could find `id`.
+    fn contains(&self, id: i64) -> bool;
+    /// Copies the original of `id`, bit for bit; false where there is no such id.
+    fn get(&self, id: i64, out: &mut [f32]) -> Result<bool>;
+    /// All rows of this moment.
+    fn iter(&self) -> RowIter;
+    /// Writes the whole index to one file: the old file or the new one is there, never a part.
+    fn save(&self, path: &std::path::Path) -> Result<()>;
+    /// Whether both hold the same rows under the same parameters, in any order.
+    fn content_equals(&self, other: &dyn VectorIndex) -> Result<bool>;
+    /// Rotates a vector as the codes are rotated, or back.
+    fn rotate(&self, input: &[f32], out: &mut [f32], inverse: bool) -> Result<()>;
+    /// The index itself, for code that knows its kind.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A segment and its removed rows.
+#[derive(Clone)]
+pub(crate) struct SegmentView {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) dead: Tombstones,
+}
+
+impl SegmentView {
+    fn live(&self) -> usize {
+        self.segment.rows - self.dead.count()
+    }
+}
+
+/// All that a reader sees; never changed once published.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) version: u64,
+    pub(crate) codec: Option<Arc<Codec>>,
+    pub(crate) segments: Vec<SegmentView>,
+    pub(crate) tail: Tail,
+}
+
+enum Found {
+    Tail(usize),
+    Segment(usize, usize),
+}
+
+impl Snapshot {
+    pub(crate) fn live(&self) -> usize {
+        self.segments.iter().map(SegmentView::live).sum::<usize>() + self.tail.len()
+            - self.tail.deleted()
+    }
+
+    fn find(&self, id: i64) -> Option<Found> {
+        if let Some(row) = self.tail.find(id) {
+            return Some(Found::Tail(row));
+        }
+        self.segments
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(i, view)| {
+                let row = view.segment.ids.find(id)?;
+                (!view.dead.contains(row)).then_some(Found::Segment(i, row))
+            })
+    }
+
+    fn kill(&mut self, found: Found) {
+        match found {
+            Found::Tail(row) => self.tail.kill(row),
+            Found::Segment(i, row) => {
+                self.segments[i].dead.insert(row);
+            }
+        }
+    }
+
+    /// Live rows with their ids, where originals are kept.
+    pub(crate) fn originals(&self) -> (Vec<&[f32]>, Vec<i64>) {
+        let (mut rows, mut ids) = (
+            Vec::with_capacity(self.live()),
+            Vec::with_capacity(self.live()),
+        );
+        for view in &self.segments {
+            let originals = view
+                .segment
+                .originals
+                .as_ref()
+                .expect("asked for by kinds that keep originals")
+                .view();
+            for row in (0..view.segment.rows).filter(|&row| !view.dead.contains(row)) {
+                rows.push(originals.row(row));
+                ids.push(view.segment.ids.get(row));
+            }
+        }
+        self.tail_rows(&mut rows, &mut ids);
+        (rows, ids)
+    }
+
+    pub(crate) fn tail_rows<'a>(&'a self, rows: &mut Vec<&'a [f32]>, ids: &mut Vec<i64>) {
+        let view = self.tail.rows();
+        for row in self.tail.live() {
+            rows.push(view.row(row));
+            ids.push(self.tail.ids()[row]);
+        }
+    }
+}
+
+/// Index kinds that scan all their codes or originals: flat, rabitq, asym and plus, on the cell
+/// store with one cell.
+pub struct CellIndex {
+    pub(crate) options: Options,
+    pub(crate) simd: Simd,
+    snapshot: ArcSwap<Snapshot>,
+    writer: Mutex<()>,
+}
+
+impl CellIndex {
+    /// An empty index.
+    pub fn create(options: Options) -> Result<Self> {
+        let options = options.validate()?;
+        if options.originals == OriginalsMode::Mapped || options.originals == OriginalsMode::Adopt {
+            return Err(Error::argument(
+                "originals",
+                "adopt or mapped",
+                "copy, for an index that starts empty",
+            ));
+        }
+        let tail = Tail::new(options.dim);
+        Ok(Self::over(
+            options,
+            Snapshot {
+                version: 0,
+                codec: None,
+                segments: Vec::new(),
+                tail,
+            },
+        ))
+    }
+
+    /// An index of all rows of `source`, built on the process's pool. Nothing of the caller's memory
+    /// is kept.
+    pub fn build(options: Options, source: Source, ids: Ids, control: &Control) -> Result<Self> {
+        let mut options = options.validate()?;
+        if options.kind.keeps_originals() {
+            options.originals = match source {
+                Source::View(_) => OriginalsMode::Copy,
+                Source::Adopt(_) => OriginalsMode::Adopt,
+                Source::Mapped(_) => OriginalsMode::Mapped,
+            };
+        }
+        let simd = Simd::best();
+        let segment = pool::install(|| {
+            Builder {
+                simd,
+                options: &options,
+                control: *control,
+            }
+            .build(source, &ids)
+        })?;
+        Ok(Self::from_segment(options, segment))
+    }
+
+    pub(crate) fn from_segment(options: Options, segment: Segment) -> Self {
+        let codec = segment
+            .codes
+            .as_ref()
+            .map(|c| c.codec.clone())
+            .filter(|_| segment.rows > 0);
+        let tail = Tail::new(options.dim);
+        let view = SegmentView {
+            segment: Arc::new(segment),
+            dead: Tombstones::default(),
+        };
+        let segments = if view.segment.rows > 0 {
+            vec![view]
+        } else {
+            Vec::new()
+        };
+        Self::over(
+            options,
+            Snapshot {
+                version: 0,
+                codec,
+                segments,
+                tail,
+            },
+        )
+    }
+
+    fn over(options: Options, snapshot: Snapshot) -> Self {
+        let snapshot = ArcSwap::from_pointee(snapshot);
+        CellIndex {
+            options,
+            simd: Simd::best(),
+            snapshot,
+            writer: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        // A writer that panicked published nothing, so what is there is whole.
+        self.writer.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn publish(&self, mut next: Snapshot) {
+        next.version += 1;
+        self.snapshot.store(Arc::new(next));
+    }
+
+    fn builder(&self) -> Builder<'_> {
+        Builder {
+            simd: self.simd,
+            options: &self.options,
+            control: Control::default(),
+        }
+    }
+
+    fn check_rows(&self, rows: Rows, ids: &Ids) -> Result<()> {
+        if rows.dim() != self.options.dim {
+            return Err(Error::DimensionMismatch {
+                expected: self.options.dim,
+                actual: rows.dim(),
+            });
+        }
+        ids.check(rows.len())?;
+        for i in 0..rows.len() {
+            check_vector(self.simd, self.options.metric, i as u64, rows.row(i))?;
+        }
+        if let Ids::Given(given) = ids {
+            crate::ids::IdMap::new(&Ids::Given(given), given.len())?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, rows: Rows, ids: Ids, replace: bool) -> Result<u64> {
+        // The caller may change its memory meanwhile: what is checked is what is stored.
+        let copied: Vec<f32> = (0..rows.len()).flat_map(|i| rows.row(i)).copied().collect();
+        let rows = Rows::new(&copied, rows.len(), rows.dim(), rows.dim())?;
+        self.check_rows(rows, &ids)?;
+        let _writer = self.lock();
+        let mut next = Snapshot::clone(&self.snapshot.load());
+        let mut replaced = 0;
+        for i in 0..rows.len() {
+            let id = ids.get(i);
+            match next.find(id) {
+                Some(_) if !replace => return Err(Error::DuplicateId { id, row: i as u64 }),
+                Some(found) => {
+                    next.kill(found);
+                    replaced += 1;
+                }
+                None => {}
+            }
+        }
+        if next.tail.len() + rows.len() <= next.tail.capacity() {
+            (0..rows.len()).for_each(|i| next.tail.push(ids.get(i), rows.row(i)));
+        } else {
+            self.seal(&mut next, rows, &ids)?;
+        }
+        self.tidy(&mut next)?;
+        self.publish(next);
+        Ok(replaced)
+    }
+
+    /// Makes a segment of the tail and `rows`, and merges it with segments of its size.
+    fn seal(&self, next: &mut Snapshot, rows: Rows, ids: &Ids) -> Result<()> {
+        let (mut all, mut all_ids) = (Vec::new(), Vec::new());
+        next.tail_rows(&mut all, &mut all_ids);
+        all.extend((0..rows.len()).map(|i| rows.row(i)));
+        all_ids.extend((0..rows.len()).map(|i| ids.get(i)));
+        let codec = next.codec.clone();
+        let segment = pool::install(|| {
+            match (self.options.kind.keeps_originals(), all.len() == rows.len()) {
+                (false, true) => self.builder().checked_view(codec, rows, ids),
+                _ => self.builder().checked(codec, &all, &all_ids),
+            }
+        })?;
+        next.codec = segment.codes.as_ref().map(|c| c.codec.clone());
+        let mut merged = segment.rows;
+        let mut first = next.segments.len();
+        while first > 0 {
+            let older = &next.segments[first - 1];
+            if older.segment.is_mapped() || older.live() >= merged * MERGE_FACTOR {
+                break;
+            }
+            merged += older.live();
+            first -= 1;
+        }
+        next.segments.push(SegmentView {
+            segment: Arc::new(segment),
+            dead: Tombstones::default(),
+        });
+        next.tail = Tail::new(self.options.dim);
+        if first + 1 < next.segments.len() {
+            let merged = self.gather(&next.segments[first..])?;
+            next.segments.truncate(first);
+            next.segments.push(SegmentView {
+                segment: Arc::new(merged),
+                dead: Tombstones::default(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Rewrites segments of which a fifth is removed; part of each writing call, so that the bytes of
+    /// an index are a function of its operations.
+    fn tidy(&self, next: &mut Snapshot) -> Result<()> {
+        for view in &mut next.segments {
+            if !view.segment.is_mapped()
+                && view.dead.count() * 5 > view.segment.rows
+                && view.live() > 0
+            {
+                let segment = self.gather(std::slice::from_ref(view))?;
+                *view = SegmentView {
+                    segment: Arc::new(segment),
+                    dead: Tombstones::default(),
+                };
+            }
+        }
+        next.segments.retain(|view| view.live() > 0);
+        Ok(())
+    }
+
+    fn gather(&self, views: &[SegmentView]) -> Result<Segment> {
+        let keeps: Vec<_> = views
+            .iter()
+            .map(|view| |row: usize| !view.dead.contains(row))
+            .collect();
+        let parts: Vec<(&Segment, &(dyn Fn(usize) -> bool + Sync))> = views
+            .iter()
+            .zip(&keeps)
+            .map(|(view, keep)| (&*view.segment, keep as _))
+            .collect();
+        pool::install(|| self.builder().gather(&parts))
+    }
+
+    /// The rows of a snapshot as one segment without removed rows; `None` where it has no rows.
+    pub(crate) fn compacted(
+        &self,
+        snapshot: &Snapshot,
+        retrain: bool,
+    ) -> Result<Option<Arc<Segment>>> {
+        if snapshot.live() == 0 {
+            return Ok(None);
+        }
+        let clean = snapshot.tail.len() == snapshot.tail.deleted();
+        if let [only] = &snapshot.segments[..]
+            && clean
+            && only.dead.count() == 0
+            && !retrain
+        {
+            return Ok(Some(only.segment.clone()));
+        }
+        if self.options.kind.keeps_originals() {
+            let (rows, ids) = snapshot.originals();
+            let codec = if retrain {
+                None
+            } else {
+                snapshot.codec.clone()
+            };
+            let segment = pool::install(|| self.builder().checked(codec, &rows, &ids))?;
+            return Ok(Some(Arc::new(segment)));
+        }
+        let mut views = snapshot.segments.clone();
+        if !clean {
+            views.push(SegmentView {
+                segment: Arc::new(self.sealed_tail(snapshot)?),
+                dead: Tombstones::default(),
+            });
+        }
+        self.gather(&views).map(|segment| Some(Arc::new(segment)))
+    }
+
+    /// The live rows of the tail, coded.
+    pub(crate) fn sealed_tail(&self, snapshot: &Snapshot) -> Result<Segment> {
+        let (mut rows, mut ids) = (Vec::new(), Vec::new());
+        snapshot.tail_rows(&mut rows, &mut ids);
+        pool::install(|| self.builder().checked(snapshot.codec.clone(), &rows, &ids))
+    }
+
+    fn search_snapshot(
+        &self,
+        snapshot: &Snapshot,
+        query: &[f32],
+        request: &Request,
+    ) -> Result<(Vec<crate::top::Hit>, Stats)> {
+        request.control.check()?;
+        let query = check_query(self.simd, &self.options, query)?;
+        if snapshot.live() == 0 {
+            return Err(Error::Empty);
+        }
+        Searcher {
+            simd: self.simd,
+            options: &self.options,
+            snapshot,
+            query: &query,
+            request,
+        }
+        .nearest()
+    }
+}
+
+impl VectorIndex for CellIndex {
+    fn info(&self) -> Info {
+        let snapshot = self.snapshot.load();
+        let dead: usize = snapshot.segments.iter().map(|v| v.dead.count()).sum();
+        let resident: usize = snapshot
+            .segments
+            .iter()
+            .map(|v| v.segment.resident() + v.dead.resident())
+            .sum();
+        Info {
+            options: self.options.clone(),
+            rows: snapshot.live() as u64,
+            deleted: (dead + snapshot.tail.deleted()) as u64,
+            segments: snapshot.segments.len() as u32,
+            memory_bytes: (size_of::<Self>() + resident + snapshot.tail.resident()) as u64,
+            mapped_bytes: snapshot
+                .segments
+                .iter()
+                .map(|v| v.segment.mapped() as u64)
+                .sum(),
+            version: snapshot.version,
+            code_bytes: match self.options.kind {
+                Kind::Flat => 0,
+                _ => crate::layout::Layout::new(self.options.dim, self.options.bits).code_bytes()
+                    as u32,
+            },
+        }
+    }
+
+    fn search(
+        &self,
+        query: &[f32],
+        s: &Search,
+        ids: &mut [i64],
+        scores: &mut [f32],
+    ) -> Result<(usize, Stats)> {
+        let request = Request::new(&self.options, s)?;
+        let (hits, stats) = self.search_snapshot(&self.snapshot.load(), query, &request)?;
+        for (hit, (id, score)) in hits.iter().zip(ids.iter_mut().zip(scores)) {
+            (*id, *score) = (hit.id, hit.score);
+        }
+        Ok((hits.len().min(ids.len()), stats))
+    }
+
+    fn search_batch(
+        &self,
+        queries: Rows,
+        s: &Search,
+        ids: &mut [i64],
+        scores: &mut [f32],
+        counts: &mut [u32],
+    ) -> Result<Stats> {
+        let request = Request::new(&self.options, s)?;
+        let (n, k) = (queries.len(), s.k);
+        if ids.len() != n * k || scores.len() != n * k || counts.len() != n {
+            let value = format!(
+                "{} ids, {} scores, {} counts",
+                ids.len(),
+                scores.len(),
+                counts.len()
+            );
+            return Err(Error::argument(
+                "results",
+                value,
+                format!("{n} queries of k = {k}"),
+            ));
+        }
+        let snapshot = self.snapshot();
+        let one =
+            |i: usize, ids: &mut [i64], scores: &mut [f32], count: &mut u32| -> Result<Stats> {
+                let name_row = |e| match e {
+                    Error::InvalidVector { reason, .. } => Error::InvalidVector {
+                        row: i as u64,
+                        reason,
+                    },
+                    e => e,
+                };
+                let (hits, stats) = self
+                    .search_snapshot(&snapshot, queries.row(i), &request)
+                    .map_err(name_row)?;
+                ids.fill(-1);
+                scores.fill(f32::INFINITY);
+                for (hit, (id, score)) in hits.iter().zip(ids.iter_mut().zip(scores)) {
+                    (*id, *score) = (hit.id, hit.score);
+                }
+                *count = hits.len() as u32;
+                Ok(stats)
+            };
+        let add = |mut a: Stats, b: Stats| {
+            a += b;
+            Ok(a)
+        };
+        if s.control.threads == 1 {
+            let rows = ids
+                .chunks_mut(k)
+                .zip(scores.chunks_mut(k))
+                .zip(counts)
+                .enumerate();
+            return rows
+                .map(|(i, ((ids, scores), count))| one(i, ids, scores, count))
+                .try_fold(Stats::default(), |a, b| add(a, b?));
+        }
+        pool::install(|| {
+            let rows = ids
+                .par_chunks_mut(k)
+                .zip(scores.par_chunks_mut(k))
+                .zip(counts)
+                .enumerate();
+            rows.map(|(i, ((ids, scores), count))| one(i, ids, scores, count))
+                .try_reduce(Stats::default, add)
+        })
+    }
+
+    fn search_range(
+        &self,
+        query: &[f32],
+        radius: f32,
+        s: &Search,
+        limit: usize,
+        out: &mut RangeHits,
+    ) -> Result<Stats> {
+        let query = check_query(self.simd, &self.options, query)?;
+        let snapshot = self.snapshot.load();
+        if snapshot.live() == 0 {
+            return Err(Error::Empty);
+        }
+        range(self, &snapshot, &query, radius, s, limit, out)
+    }
+
+    fn add(&self, rows: Rows, ids: Ids) -> Result<()> {
+        self.write(rows, ids, false).map(|_| ())
+    }
+
+    fn upsert(&self, rows: Rows, ids: Ids) -> Result<u64> {
+        self.write(rows, ids, true)
+    }
+
+    fn remove(&self, ids: &[i64]) -> Result<u64> {
+        let _writer = self.lock();
+        let mut next = Snapshot::clone(&self.snapshot.load());
+        let mut removed = 0;
+        for &id in ids {
+            if let Some(found) = next.find(id) {
+                next.kill(found);
+                removed += 1;
+            }
+        }
+        if removed > 0 {
+            self.tidy(&mut next)?;
+            self.publish(next);
+        }
+        Ok(removed)
+    }
+
+    fn compact(&self) -> Result<()> {
+        let _writer = self.lock();
+        let mut next = Snapshot::clone(&self.snapshot.load());
+        let segment = self.compacted(&next, self.options.kind.keeps_originals())?;
+        next.segments = segment
+            .into_iter()
+            .map(|segment| SegmentView {
+                segment,
+                dead: Tombstones::default(),
+            })
+            .collect();
+        if let Some(view) = next.segments.first() {
+            next.codec = view.segment.codes.as_ref().map(|c| c.codec.clone());
+        }
+        next.tail = Tail::new(self.options.dim);
+        self.publish(next);
+        Ok(())
+    }
+
+    fn contains(&self, id: i64) -> bool {
+        self.snapshot.load().find(id).is_some()
+    }
+
+    fn get(&self, id: i64, out: &mut [f32]) -> Result<bool> {
+        if out.len() != self.options.dim {
+            return Err(Error::DimensionMismatch {
+                expected: self.options.dim,
+                actual: out.len(),
+            });
+        }
+        if !self.options.kind.keeps_originals() {
+            return Err(Error::Unsupported {
+                what: format!(
+                    "{:?} keeps no originals: get needs Flat or Plus",
+                    self.options.kind
+                ),
+            });
+        }
+        let snapshot = self.snapshot.load();
+        match snapshot.find(id) {
+            None => return Ok(false),
+            Some(Found::Tail(row)) => out.copy_from_slice(snapshot.tail.rows().row(row)),
+            Some(Found::Segment(i, row)) => {
+                let originals = snapshot.segments[i]
+                    .segment
+                    .originals
+                    .as_ref()
+                    .expect("kept")
+                    .view();
+                out.copy_from_slice(originals.row(row));
+            }
+        }
+        Ok(true)
+    }
+
+    fn iter(&self) -> RowIter {
+        RowIter::new(self.snapshot(), &self.options)
+    }
+
+    fn save(&self, path: &std::path::Path) -> Result<()> {
+        let snapshot = self.snapshot();
+        let segment = self.compacted(&snapshot, false)?;
+        crate::persist::save(path, &self.options, segment.as_deref())
+    }
+
+    fn content_equals(&self, other: &dyn VectorIndex) -> Result<bool> {
+        let Some(other) = other.as_any().downcast_ref::<CellIndex>() else {
+            return Ok(false);
+        };
+        let same = |o: &Options| (o.kind, o.metric, o.dim, o.bits, o.seed);
+        let (a, b) = (self.snapshot(), other.snapshot());
+        if same(&self.options) != same(&other.options) || a.live() != b.live() {
+            return Ok(false);
+        }
+        if self.options.kind.keeps_originals() {
+            let (rows, ids) = a.originals();
+            return Ok(rows.iter().zip(ids).all(|(row, id)| match b.find(id) {
+                None => false,
+                Some(Found::Tail(i)) => same_bits(row, b.tail.rows().row(i)),
+                Some(Found::Segment(s, i)) => same_bits(
+                    row,
+                    b.segments[s]
+                        .segment
+                        .originals
+                        .as_ref()
+                        .expect("kept")
+                        .view()
+                        .row(i),
+                ),
+            }));
+        }
+        let (a, b) = (self.compacted(&a, false)?, other.compacted(&b, false)?);
+        let (Some(a), Some(b)) = (a, b) else {
+            return Ok(true);
+        };
+        Ok((0..a.rows).all(|row| {
+            b.ids
+                .find(a.ids.get(row))
+                .is_some_and(|other| a.same_code(row, &b, other))
+        }))
+    }
+
+    fn rotate(&self, input: &[f32], out: &mut [f32], inverse: bool) -> Result<()> {
+        let dim = self.options.dim;
+        if input.len() != dim || out.len() != dim {
+            return Err(Error::DimensionMismatch {
+                expected: dim,
+                actual: input.len(),
+            });
+        }
+        out.copy_from_slice(input);
+        let rotation = crate::rotate::Rotation::new(dim, self.options.seed);
+        if inverse {
+            rotation.inverse(self.simd, out)
+        } else {
+            rotation.forward(self.simd, out)
+        }
+        Ok(())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+impl crate::filter::Filter {
+    /// Evaluates the filter over the rows of `index`; returns how many rows it lets through. A search
+    /// does this by itself; the result is kept for the next one.
+    pub fn prepare(&self, index: &dyn VectorIndex) -> u64 {
+        let Some(index) = index.as_any().downcast_ref::<CellIndex>() else {
+            return 0;
+        };
+        let snapshot = index.snapshot();
+        let allowed = self.allowed(&snapshot);
+        let sealed: usize = allowed
+            .iter()
+            .zip(&snapshot.segments)
+            .map(|(a, view)| match view.dead.count() {
+                0 => a.count,
+                _ => (0..view.segment.rows)
+                    .filter(|&r| a.words[r / 64] >> (r % 64) & 1 == 1 && !view.dead.contains(r))
+                    .count(),
+            })
+            .sum();
+        let open = snapshot
+            .tail
+            .live()
+            .filter(|&row| self.contains(snapshot.tail.ids()[row]))
+            .count();
+        (sealed + open) as u64
+    }
+}

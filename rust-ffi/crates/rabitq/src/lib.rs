@@ -1,0 +1,131 @@
+//! RaBitQ indexes: rotation, codes, unbiased estimators with their error bounds, and the cell store
+//! that searches and saves them.
+//!
+//! Sources: Gao & Long, "RaBitQ", SIGMOD 2024 (1 bit); Gao et al., "Practical and asymptotically
+//! optimal quantization", SIGMOD 2025 (B bits).
+
+mod encode;
+mod error;
+mod filter;
+mod ids;
+mod index;
+mod iter;
+mod layout;
+mod map;
+mod options;
+mod persist;
+mod pool;
+mod range;
+mod recommend;
+mod rotate;
+mod rows;
+mod search;
+mod segment;
+mod tail;
+mod tombstones;
+mod top;
+
+pub mod rbpx;
+
+use std::path::Path;
+
+pub use error::{Error, Result};
+pub use filter::{Filter, roaring_intervals};
+pub use index::{CellIndex, Info, VectorIndex};
+pub use iter::RowIter;
+pub use options::{Control, Kind, MAX_DIM, Metric, Options, OriginalsMode, Search, Stats};
+pub use persist::{OpenMode, verify};
+pub use pool::configure_threads;
+pub use range::RangeHits;
+pub use recommend::{Recommendation, recommend};
+pub use rotate::Rotation;
+pub use rows::{Ids, MappedRows, Rows, Source, VectorBuffer};
+
+/// An empty index.
+pub fn create(options: Options) -> Result<Box<dyn VectorIndex>> {
+    Ok(Box::new(CellIndex::create(options)?))
+}
+
+/// An index of all rows of `source`.
+pub fn build(
+    options: Options,
+    source: Source,
+    ids: Ids,
+    control: &Control,
+) -> Result<Box<dyn VectorIndex>> {
+    Ok(Box::new(CellIndex::build(options, source, ids, control)?))
+}
+
+/// A saved index.
+pub fn open(path: &Path, mode: OpenMode, verify: bool) -> Result<Box<dyn VectorIndex>> {
+    Ok(Box::new(persist::open_index(path, mode, verify)?))
+}
+
+/// An index of the rows of a `.rbpx` file; without options a `Plus` index with the file's seed and
+/// rerank factor.
+pub fn import_rbpx(path: &Path, options: Option<Options>) -> Result<Box<dyn VectorIndex>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::persist(path, "read", e))?;
+    let file = rbpx::read(&bytes).map_err(|e| Error::persist(path, "rbpx", e))?;
+    drop(bytes);
+    let options = options.unwrap_or_else(|| Options {
+        seed: file.seed,
+        rerank_factor: file.rerank_factor.max(1),
+        ..Options::new(Kind::Plus, file.dim)
+    });
+    if options.metric != file.metric {
+        let reason = format!(
+            "expected the metric {:?}, got {:?}",
+            options.metric, file.metric
+        );
+        return Err(Error::persist(path, "rbpx", reason));
+    }
+    let rows = Rows::new(&file.vectors, file.ids.len(), file.dim, file.dim)?;
+    build(
+        options,
+        Source::View(rows),
+        Ids::Given(&file.ids),
+        &Control::default(),
+    )
+}
+
+/// Writes the rows of an index that keeps originals as a `.rbpx` file, whole or not at all.
+pub fn export_rbpx(index: &dyn VectorIndex, path: &Path) -> Result<()> {
+    let info = index.info();
+    let dim = info.options.dim;
+    let mut ids = vec![0; info.rows as usize];
+    let mut vectors = vec![0.0; ids.len() * dim];
+    let rows = index.iter().next_batch(&mut ids, Some(&mut vectors))?;
+    ids.truncate(rows);
+    vectors.truncate(rows * dim);
+    let Options {
+        metric,
+        seed,
+        rerank_factor,
+        ..
+    } = info.options;
+    let file = rbpx::Rbpx {
+        metric,
+        dim,
+        seed,
+        rerank_factor,
+        ids,
+        vectors,
+    };
+    let mut refused = None;
+    let written = persist::replace(path, |out| {
+        rbpx::write(&file, out).map_err(|e| {
+            let text = e.to_string();
+            refused = Some(e);
+            std::io::Error::other(text)
+        })
+    });
+    match (written, refused) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(e @ (rbpx::RbpxError::Id { .. } | rbpx::RbpxError::Metric { .. }))) => {
+            Err(Error::Unsupported {
+                what: e.to_string(),
+            })
+        }
+        (Err(e), _) => Err(Error::persist(path, "rbpx", e)),
+    }
+}

@@ -1,0 +1,715 @@
+use std::sync::Arc;
+
+use simd::{BitQuery, ScanParams, Simd};
+
+use crate::encode::{Codec, inverse_norm};
+use crate::error::{Error, Result};
+use crate::filter::{Allowed, Filter};
+use crate::index::{SegmentView, Snapshot};
+use crate::layout::BLOCK;
+use crate::options::{Control, Kind, Metric, Options, Stats};
+use crate::rows::{MAX_NORM_SQ, Rows};
+use crate::segment::{Codes, Segment};
+use crate::tombstones::bits32;
+use crate::top::{Hit, Top};
+
+/// Blocks between two looks at the cancel flag and the deadline, some 0.1 ms.
+const STRIP: usize = 4096;
+/// Survivors of the 1-bit scan that are estimated together.
+const PENDING: usize = 32;
+/// The full-bit estimate's multiplier, as a part of epsilon: a larger one sends many times more
+/// rows to the exact stage on clustered data and finds nothing new.
+const FULL_BIT_EPSILON: f32 = 0.7;
+/// From this many blocks on, the threshold is seeded from every `SAMPLE_STEP`-th of them: a scan in
+/// natural order that starts without one has three times the survivors.
+const SAMPLE_FROM: usize = 512;
+const SAMPLE_STEP: usize = 64;
+/// Rows of one call to an exact kernel in a scan.
+const EXACT_ROWS: usize = 256;
+/// Rows compared exactly between two looks at the k-th best.
+const RERANK_STEP: usize = 8;
+/// Estimates carry the rounding of single precision beside their own error.
+const ROUNDING: f32 = 1e-6;
+
+/// What a search asks, checked and with defaults filled in.
+pub(crate) struct Request<'a> {
+    pub(crate) k: usize,
+    pub(crate) epsilon: f32,
+    pub(crate) full_bit_epsilon: f32,
+    pub(crate) rerank_cap: usize,
+    pub(crate) filter: Option<&'a Filter>,
+    pub(crate) control: Control<'a>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(options: &Options, s: &crate::Search<'a>) -> Result<Self> {
+        if s.k == 0 {
+            return Err(Error::argument("k", 0, "1 or more"));
+        }
+        let epsilon = s.epsilon.unwrap_or(options.epsilon);
+        let factor = s.rerank_factor.unwrap_or(options.rerank_factor);
+        crate::options::check_epsilon(epsilon)?;
+        crate::options::check_rerank_factor(factor)?;
+        Ok(Request {
+            k: s.k,
+            epsilon,
+            full_bit_epsilon: epsilon * FULL_BIT_EPSILON,
+            rerank_cap: s.k.saturating_mul(factor as usize),
+            filter: s.filter,
+            control: s.control,
+        })
+    }
+}
+
+/// A query, checked, of unit length under cosine.
+pub(crate) fn check_query(simd: Simd, options: &Options, query: &[f32]) -> Result<Vec<f32>> {
+    if query.len() != options.dim {
+        return Err(Error::DimensionMismatch {
+            expected: options.dim,
+            actual: query.len(),
+        });
+    }
+    let norm_sq = crate::rows::check_vector(simd, options.metric, 0, query)?;
+    debug_assert!(norm_sq <= MAX_NORM_SQ);
+    let mut query = query.to_vec();
+    if options.metric == Metric::Cosine {
+        simd.scale(&mut query, inverse_norm(norm_sq));
+    }
+    Ok(query)
+}
+
+/// What becomes of the rows that a scan meets.
+pub(crate) trait Sink {
+    /// Whether the estimates of a 1-bit index are final, so that its scan needs no bounds.
+    const RANKS_ESTIMATES: bool;
+    /// Rows whose lower bound exceeds this are passed over.
+    fn threshold(&self) -> f32;
+    /// A row with its estimated score and the bound of its error.
+    fn estimate(&mut self, place: Place, id: impl FnOnce() -> i64, score: f32, error: f32);
+    /// A row with its exact score.
+    fn exact(&mut self, id: i64, score: f32);
+}
+
+/// Where a row lies in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) segment: u32,
+    pub(crate) row: u32,
+}
+
+/// Keeps the k least estimates: there are no originals to ask.
+struct Estimates {
+    top: Top,
+}
+
+impl Sink for Estimates {
+    const RANKS_ESTIMATES: bool = true;
+
+    fn threshold(&self) -> f32 {
+        self.top.worst()
+    }
+
+    fn estimate(&mut self, _: Place, id: impl FnOnce() -> i64, score: f32, _: f32) {
+        if score <= self.top.worst() {
+            self.top.push(score, id());
+        }
+    }
+
+    fn exact(&mut self, id: i64, score: f32) {
+        self.top.push(score, id);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    lower: f32,
+    score: f32,
+    place: Place,
+}
+
+/// Keeps the rows that may still be among the k nearest by their bounds.
+struct Candidates {
+    /// The k least upper bounds; the largest of them is the threshold.
+    upper: Top,
+    /// A threshold known from elsewhere.
+    limit: f32,
+    found: Vec<Candidate>,
+    top: Top,
+}
+
+impl Sink for Candidates {
+    const RANKS_ESTIMATES: bool = false;
+
+    fn threshold(&self) -> f32 {
+        self.upper.worst().min(self.limit)
+    }
+
+    fn estimate(&mut self, place: Place, _: impl FnOnce() -> i64, score: f32, error: f32) {
+        let lower = score - error;
+        if lower <= self.threshold() {
+            self.found.push(Candidate {
+                lower,
+                score,
+                place,
+            });
+            self.upper.push(score + error, 0);
+        }
+    }
+
+    fn exact(&mut self, id: i64, score: f32) {
+        self.upper.push(score, 0);
+        self.top.push(score, id);
+    }
+}
+
+/// The query as the codes of one codec see it.
+struct CodedQuery<'a> {
+    codec: &'a Codec,
+    /// The part of every score that comes from the query alone.
+    base: f32,
+    /// |q - c|.
+    norm: f32,
+    table: Vec<u8>,
+    table_step: f32,
+    /// What the table's sums lack to <y, P (q - c)>.
+    table_bias: f32,
+    bits: Option<BitQuery>,
+}
+
+impl<'a> CodedQuery<'a> {
+    fn new(simd: Simd, codec: &'a Codec, query: &[f32]) -> Self {
+        let layout = &codec.layout;
+        let mut z = vec![0f32; layout.dim];
+        simd.sub(query, &codec.mean, &mut z);
+        let norm_sq = simd.dot(&z, &z);
+        let base = match codec.metric {
+            Metric::L2 => norm_sq,
+            Metric::InnerProduct => -simd.dot(query, &codec.mean),
+            Metric::Cosine => 1.0 - simd.dot(query, &codec.mean),
+        };
+        codec.rotation.forward(simd, &mut z);
+        let mut table = Vec::new();
+        let (table_step, bias) = simd.lut_build(&z, &mut table);
+        let sum: f32 = z.iter().sum();
+        let bits = (layout.bits > 1).then(|| BitQuery::new(&z, layout.bits));
+        CodedQuery {
+            codec,
+            base,
+            norm: norm_sq.sqrt(),
+            table,
+            table_step,
+            table_bias: bias - 0.5 * sum,
+            bits,
+        }
+    }
+
+    /// Bound of <y, P (q - c)> as the table gives it, without `mul`: the estimator's own error and
+    /// the table's rounding, which is uniform in each group.
+    fn one_bit_bound(&self, kappa: f32, epsilon: f32) -> f32 {
+        let rounding = self.table_step * self.table_step * self.codec.layout.groups as f32 / 12.0;
+        epsilon * (kappa * kappa * self.norm * self.norm + rounding).sqrt()
+    }
+}
+
+/// One segment with what a search knows of it.
+struct Part<'a> {
+    index: u32,
+    segment: &'a Segment,
+    view: &'a SegmentView,
+    allowed: Option<&'a Allowed>,
+}
+
+impl Part<'_> {
+    /// Bit i is set where row `first + i` may be a hit.
+    #[inline]
+    fn mask32(&self, first: usize) -> u32 {
+        let allowed = self.allowed.map_or(u32::MAX, |a| bits32(&a.words, first));
+        if self.view.dead.count() == 0 {
+            allowed
+        } else {
+            allowed & !self.view.dead.mask32(first)
+        }
+    }
+
+    /// Rows that may be hits, where a filter names few of them.
+    fn listed(&self) -> Option<Vec<u32>> {
+        let allowed = self.allowed?;
+        let rows = allowed.words.iter().enumerate().flat_map(|(i, &word)| {
+            std::iter::successors((word != 0).then_some(word), |w| {
+                Some(w & (w - 1)).filter(|w| *w != 0)
+            })
+            .map(move |w| (i * 64) as u32 + w.trailing_zeros())
+        });
+        Some(
+            rows.filter(|&row| !self.view.dead.contains(row as usize))
+                .collect(),
+        )
+    }
+}
+
+/// A search over one snapshot.
+pub(crate) struct Searcher<'a> {
+    pub(crate) simd: Simd,
+    pub(crate) options: &'a Options,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) query: &'a [f32],
+    pub(crate) request: &'a Request<'a>,
+}
+
+impl Searcher<'_> {
+    /// The k nearest rows, nearest first.
+    pub(crate) fn nearest(&self) -> Result<(Vec<Hit>, Stats)> {
+        let allowed = self.request.filter.map(|f| f.allowed(self.snapshot));
+        // No more hits than rows: a huge k costs what the rows cost.
+        let k = self.request.k.min(self.snapshot.live());
+        let mut stats = Stats::default();
+        if self.options.kind != Kind::Plus {
+            let mut sink = Estimates { top: Top::new(k) };
+            self.scan(allowed.as_deref(), &mut sink, false, &mut stats)?;
+            return Ok((sink.top.into_sorted(), stats));
+        }
+        let mut sink = Candidates {
+            upper: Top::new(k),
+            limit: f32::INFINITY,
+            found: Vec::new(),
+            top: Top::new(k),
+        };
+        let seeded = self.seed(allowed.as_deref(), &mut sink, &mut stats)?;
+        self.scan(allowed.as_deref(), &mut sink, true, &mut stats)?;
+        if seeded && sink.upper.len() < k {
+            // The seed's threshold was met by fewer than k rows; without it there are k if k exist.
+            sink = Candidates {
+                upper: Top::new(k),
+                limit: f32::INFINITY,
+                found: Vec::new(),
+                top: Top::new(k),
+            };
+            self.scan(allowed.as_deref(), &mut sink, true, &mut stats)?;
+        }
+        self.rerank(&mut sink, &mut stats)?;
+        Ok((sink.top.into_sorted(), stats))
+    }
+
+    /// Gives every row that may be a hit to `sink`.
+    pub(crate) fn scan<S: Sink>(
+        &self,
+        allowed: Option<&[Arc<Allowed>]>,
+        sink: &mut S,
+        rerank: bool,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        self.scan_tail(sink, stats);
+        let mut coded: Option<CodedQuery> = None;
+        for part in self.parts(allowed) {
+            self.request.control.check()?;
+            let segment = part.segment;
+            let Some(codes) = &segment.codes else {
+                self.scan_exact(&part, sink, stats)?;
+                continue;
+            };
+            let count = part.allowed.map_or(usize::MAX, |a| a.count);
+            if rerank && count < exact_is_cheaper(segment.rows, self.request.rerank_cap) {
+                self.exact_listed(&part, sink, stats)?;
+                continue;
+            }
+            let query = match coded.take() {
+                Some(query) if std::ptr::eq(query.codec, &*codes.codec) => query,
+                _ => CodedQuery::new(self.simd, &codes.codec, self.query),
+            };
+            if query.bits.is_some() && count < segment.rows / 8 {
+                let rows = part.listed().unwrap_or_default();
+                for rows in rows.chunks(PENDING) {
+                    self.full_bits(&query, codes, &part, rows, sink, stats);
+                }
+            } else {
+                for cell in &codes.cells {
+                    let blocks = (cell.rows as usize).div_ceil(BLOCK);
+                    self.scan_blocks(&query, codes, &part, *cell, 0..blocks, sink, stats)?;
+                }
+            }
+            coded = Some(query);
+        }
+        Ok(())
+    }
+
+    fn parts<'s>(&'s self, allowed: Option<&'s [Arc<Allowed>]>) -> impl Iterator<Item = Part<'s>> {
+        self.snapshot
+            .segments
+            .iter()
+            .enumerate()
+            .map(move |(i, view)| Part {
+                index: i as u32,
+                segment: &view.segment,
+                view,
+                allowed: allowed.map(|a| &*a[i]),
+            })
+    }
+
+    /// Sets the threshold from a sample of the blocks of large segments.
+    fn seed(
+        &self,
+        allowed: Option<&[Arc<Allowed>]>,
+        sink: &mut Candidates,
+        stats: &mut Stats,
+    ) -> Result<bool> {
+        let mut seeded = false;
+        for part in self.parts(allowed) {
+            let Some(codes) = &part.segment.codes else {
+                continue;
+            };
+            if part.segment.rows < SAMPLE_FROM * BLOCK
+                || part
+                    .allowed
+                    .is_some_and(|a| a.count < part.segment.rows / 8)
+            {
+                continue;
+            }
+            let query = CodedQuery::new(self.simd, &codes.codec, self.query);
+            for cell in &codes.cells {
+                for block in (0..cell.rows as usize / BLOCK).step_by(SAMPLE_STEP) {
+                    self.scan_blocks(&query, codes, &part, *cell, block..block + 1, sink, stats)?;
+                }
+            }
+            seeded = true;
+        }
+        sink.limit = sink.threshold();
+        sink.upper.clear();
+        sink.found.clear();
+        Ok(seeded)
+    }
+
+    fn scan_tail<S: Sink>(&self, sink: &mut S, stats: &mut Stats) {
+        let tail = &self.snapshot.tail;
+        let (rows, ids) = (tail.rows(), tail.ids());
+        for row in tail.live() {
+            if self.request.filter.is_none_or(|f| f.contains(ids[row])) {
+                stats.scanned += 1;
+                sink.exact(
+                    ids[row],
+                    exact(self.simd, self.options.metric, self.query, rows.row(row)),
+                );
+            }
+        }
+    }
+
+    fn scan_exact<S: Sink>(&self, part: &Part, sink: &mut S, stats: &mut Stats) -> Result<()> {
+        let segment = part.segment;
+        if part.allowed.is_some_and(|a| a.count < segment.rows / 4) {
+            return self.exact_listed(part, sink, stats);
+        }
+        let view = segment
+            .originals
+            .as_ref()
+            .expect("a flat segment keeps originals")
+            .view();
+        let mut scores = [0f32; EXACT_ROWS];
+        for (strip, first) in (0..segment.rows).step_by(EXACT_ROWS).enumerate() {
+            if strip % 64 == 0 {
+                self.request.control.check()?;
+            }
+            let count = EXACT_ROWS.min(segment.rows - first);
+            let scores = &mut scores[..count];
+            self.exact_run(segment, view, first, scores);
+            stats.scanned += count as u64;
+            for (base, scores) in scores.chunks(BLOCK).enumerate() {
+                let worst = sink.threshold();
+                let near = scores
+                    .iter()
+                    .enumerate()
+                    .fold(0u32, |m, (i, &s)| m | ((s <= worst) as u32) << i);
+                if near == 0 {
+                    continue;
+                }
+                let start = first + base * BLOCK;
+                for lane in lanes(near & part.mask32(start)) {
+                    sink.exact(segment.ids.get(start + lane), scores[lane]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Exact scores of consecutive rows.
+    fn exact_run(&self, segment: &Segment, view: Rows, first: usize, scores: &mut [f32]) {
+        let (data, stride) = view.tail_at(first);
+        match self.options.metric {
+            Metric::L2 => self
+                .simd
+                .l2_rows(self.query, data, view.dim(), stride, scores),
+            _ => self
+                .simd
+                .dot_rows(self.query, data, view.dim(), stride, scores),
+        }
+        let inverse = segment
+            .inverse_norms
+            .as_ref()
+            .map(|n| &n.typed::<f32>()[first..]);
+        self.scores_of_dots(scores, |i| inverse.map_or(1.0, |n| n[i]));
+    }
+
+    /// Exact scores of rows anywhere in a segment.
+    fn exact_gather(&self, segment: &Segment, rows: &[u32], scores: &mut [f32]) {
+        let view = segment
+            .originals
+            .as_ref()
+            .expect("asked for by kinds that keep originals")
+            .view();
+        let (data, stride) = view.tail_at(0);
+        match self.options.metric {
+            Metric::L2 => self
+                .simd
+                .l2_gather(self.query, data, view.dim(), stride, rows, scores),
+            _ => self
+                .simd
+                .dot_gather(self.query, data, view.dim(), stride, rows, scores),
+        }
+        let inverse = segment.inverse_norms.as_ref().map(|n| n.typed::<f32>());
+        self.scores_of_dots(scores, |i| inverse.map_or(1.0, |n| n[rows[i] as usize]));
+    }
+
+    fn scores_of_dots(&self, scores: &mut [f32], inverse_norm: impl Fn(usize) -> f32) {
+        match self.options.metric {
+            Metric::L2 => {}
+            Metric::InnerProduct => scores.iter_mut().for_each(|s| *s = -*s),
+            Metric::Cosine => scores
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, s)| *s = 1.0 - *s * inverse_norm(i)),
+        }
+    }
+
+    /// Compares the rows that a filter names exactly.
+    fn exact_listed<S: Sink>(&self, part: &Part, sink: &mut S, stats: &mut Stats) -> Result<()> {
+        let rows = part.listed().unwrap_or_default();
+        let mut scores = [0f32; EXACT_ROWS];
+        for rows in rows.chunks(EXACT_ROWS) {
+            self.request.control.check()?;
+            let scores = &mut scores[..rows.len()];
+            self.exact_gather(part.segment, rows, scores);
+            stats.scanned += rows.len() as u64;
+            for (row, score) in rows.iter().zip(scores) {
+                sink.exact(part.segment.ids.get(*row as usize), *score);
+            }
+        }
+        Ok(())
+    }
+
+    /// The 1-bit scan of some blocks of a cell; survivors go on in batches.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one place in one segment"
+    )]
+    fn scan_blocks<S: Sink>(
+        &self,
+        query: &CodedQuery,
+        codes: &Codes,
+        part: &Part,
+        cell: crate::segment::Cell,
+        range: std::ops::Range<usize>,
+        sink: &mut S,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        let layout = &query.codec.layout;
+        let rows = cell.rows as usize;
+        let first_row = cell.first_row as usize;
+        let start = cell.first_block as usize * layout.block_bytes;
+        let blocks = &codes.blocks[start..][..rows.div_ceil(BLOCK) * layout.block_bytes];
+        let one = codes.one;
+        let final_estimates = S::RANKS_ESTIMATES && layout.bits == 1;
+        let bound = if final_estimates {
+            0.0
+        } else {
+            query.one_bit_bound(one.kappa, self.request.epsilon)
+        };
+        let ratio = one.add_scale / one.mul_scale;
+        let mut params = ScanParams {
+            a: ratio * query.table_step,
+            b: ratio * (query.table_bias + bound),
+            threshold: 0.0,
+        };
+        let threshold = |sink: &S| {
+            let limit = sink.threshold();
+            let slack = ROUNDING * (limit.abs() + query.base.abs());
+            // Ties stay in: the kernel keeps what is strictly below.
+            ((limit - query.base + slack) * one.add_scale).next_up()
+        };
+        let mut pending = [0u32; PENDING + BLOCK];
+        let mut waiting = 0;
+        let mut values = [0f32; BLOCK];
+        let mut strip = range.start;
+        while strip < range.end {
+            self.request.control.check()?;
+            let end = range.end.min(strip + STRIP);
+            let mut next = strip;
+            params.threshold = threshold(sink);
+            while let Some((block, mask)) = self.simd.scan(
+                blocks,
+                layout.groups,
+                &query.table,
+                next,
+                end,
+                &params,
+                &mut values,
+            ) {
+                next = block + 1;
+                let inside = block * BLOCK;
+                let live = if rows - inside < BLOCK {
+                    (1 << (rows - inside)) - 1
+                } else {
+                    u32::MAX
+                };
+                let survivors = mask & live & part.mask32(first_row + inside);
+                if layout.bits == 1 {
+                    for lane in lanes(survivors) {
+                        let (_, mul) = layout.half(
+                            &blocks[block * layout.block_bytes..][..layout.block_bytes],
+                            lane,
+                        );
+                        let error = mul / one.mul_scale * bound;
+                        let score = values[lane] / one.add_scale + query.base + error;
+                        let row = first_row + inside + lane;
+                        let place = Place {
+                            segment: part.index,
+                            row: row as u32,
+                        };
+                        sink.estimate(place, || part.segment.ids.get(row), score, error);
+                    }
+                    params.threshold = threshold(sink);
+                    continue;
+                }
+                for lane in lanes(survivors) {
+                    pending[waiting] = (first_row + inside + lane) as u32;
+                    waiting += 1;
+                }
+                if waiting >= PENDING {
+                    self.full_bits(query, codes, part, &pending[..waiting], sink, stats);
+                    waiting = 0;
+                    params.threshold = threshold(sink);
+                }
+            }
+            strip = end;
+        }
+        if waiting > 0 {
+            self.full_bits(query, codes, part, &pending[..waiting], sink, stats);
+        }
+        stats.scanned += rows
+            .min(range.end * BLOCK)
+            .saturating_sub(range.start * BLOCK) as u64;
+        Ok(())
+    }
+
+    /// Estimates rows with all their bits.
+    fn full_bits<S: Sink>(
+        &self,
+        query: &CodedQuery,
+        codes: &Codes,
+        part: &Part,
+        rows: &[u32],
+        sink: &mut S,
+        stats: &mut Stats,
+    ) {
+        let layout = &query.codec.layout;
+        let bits = query.bits.as_ref().expect("more than one bit");
+        let mut dots = [0i64; PENDING + BLOCK];
+        let dots = &mut dots[..rows.len()];
+        self.simd
+            .bit_dots(bits, &codes.records, layout.record_bytes, rows, dots);
+        stats.estimated += rows.len() as u64;
+        // y = u - (2^B - 1) / 2, doubled to stay whole.
+        let offset = ((1i64 << layout.bits) - 1) * bits.sum();
+        let half_step = 0.5 * bits.step();
+        let spread = self.request.full_bit_epsilon * query.norm;
+        let query_rounding =
+            self.request.full_bit_epsilon * query.codec.code_norm * bits.step() * 0.289;
+        for (&row, &dot) in rows.iter().zip(dots.iter()) {
+            let record =
+                &codes.records[row as usize * layout.record_bytes..][..layout.record_bytes];
+            let f = layout.factors(record);
+            let product = half_step * (2 * dot - offset) as f32;
+            let score = f.add + query.base - f.mul * product;
+            let error = f.mul * (f.kappa * spread + query_rounding)
+                + ROUNDING * (f.add.abs() + query.base.abs());
+            let place = Place {
+                segment: part.index,
+                row,
+            };
+            sink.estimate(place, || part.segment.ids.get(row as usize), score, error);
+        }
+    }
+
+    /// Exact scores for the candidates that may still be hits, most promising first.
+    fn rerank(&self, sink: &mut Candidates, stats: &mut Stats) -> Result<()> {
+        let limit = sink.threshold();
+        let mut found = std::mem::take(&mut sink.found);
+        found.retain(|c| c.lower <= limit);
+        let id = |c: &Candidate| {
+            self.snapshot.segments[c.place.segment as usize]
+                .segment
+                .ids
+                .get(c.place.row as usize)
+        };
+        let cap = self.request.rerank_cap;
+        if found.len() > cap {
+            found.select_nth_unstable_by(cap, |a, b| {
+                a.score.total_cmp(&b.score).then_with(|| id(a).cmp(&id(b)))
+            });
+            found.truncate(cap);
+        }
+        found.sort_unstable_by(|a, b| a.lower.total_cmp(&b.lower));
+        let mut rows = [0u32; RERANK_STEP];
+        let mut scores = [0f32; RERANK_STEP];
+        for step in found.chunks(RERANK_STEP) {
+            self.request.control.check()?;
+            if step[0].lower > sink.top.worst() {
+                break;
+            }
+            for run in step.chunk_by(|a, b| a.place.segment == b.place.segment) {
+                let segment = &self.snapshot.segments[run[0].place.segment as usize].segment;
+                let (rows, scores) = (&mut rows[..run.len()], &mut scores[..run.len()]);
+                rows.iter_mut()
+                    .zip(run)
+                    .for_each(|(row, c)| *row = c.place.row);
+                self.exact_gather(segment, rows, scores);
+                for (row, score) in rows.iter().zip(scores.iter()) {
+                    sink.top.push(*score, segment.ids.get(*row as usize));
+                }
+            }
+            stats.reranked += step.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Exact score of one row of the snapshot.
+    pub(crate) fn exact_at(&self, place: Place) -> f32 {
+        let segment = &self.snapshot.segments[place.segment as usize].segment;
+        let mut score = [0f32];
+        self.exact_gather(segment, &[place.row], &mut score);
+        score[0]
+    }
+}
+
+/// Where a filter lets fewer rows through than this, comparing them exactly costs less than a scan
+/// of all codes (25 ns against 0.65 ns a row at 100 dimensions), or no more than the rerank after it.
+fn exact_is_cheaper(rows: usize, rerank_cap: usize) -> usize {
+    (rows / 40).max(rerank_cap.min(512))
+}
+
+/// Exact score of a query and a row, in the order of operations that stored norms would give.
+pub(crate) fn exact(simd: Simd, metric: Metric, query: &[f32], row: &[f32]) -> f32 {
+    match metric {
+        Metric::L2 => simd.l2(query, row),
+        Metric::InnerProduct => -simd.dot(query, row),
+        Metric::Cosine => {
+            let (dot, norm_sq) = simd.dot_norm(query, row);
+            1.0 - dot * inverse_norm(norm_sq)
+        }
+    }
+}
+
+/// The set bits of a mask.
+fn lanes(mask: u32) -> impl Iterator<Item = usize> {
+    std::iter::successors((mask != 0).then_some(mask), |m| {
+        Some(m & (m - 1)).filter(|m| *m != 0)
+    })
+    .map(|m| m.trailing_zeros() as usize)
+}
