@@ -1,0 +1,549 @@
+/* The ABI as a C program sees it: usage `smoke <empty folder>`. Exits with 1 at the first thing that is not so. */
+#include "ruvector.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                                                       \
+  do {                                                                                                         \
+    if (!(condition)) {                                                                                        \
+      fprintf(stderr, "%s:%d: not so: %s\n  last error: %d %s\n", __FILE__, __LINE__, #condition, err.status, \
+              err.message);                                                                                    \
+      exit(1);                                                                                                 \
+    }                                                                                                          \
+  } while (0)
+
+#define OK(call) CHECK((call) == RUV_STATUS_OK && err.status == RUV_STATUS_OK && err.message[0] == 0)
+#define FAILS(expected, call) CHECK((call) == (expected) && err.status == (int32_t)(expected) && err.message[0] != 0)
+#define SAYS(text) CHECK(strstr(err.message, text) != NULL)
+
+enum { ROWS = 500, DIM = 24, K = 5 };
+
+static ruv_error err;
+static float data[ROWS][DIM];
+
+static ruv_index_options options(uint32_t kind) {
+  ruv_index_options o = {0};
+  o.kind = kind;
+  o.metric = RUV_METRIC_L2;
+  o.dim = DIM;
+  o.originals = RUV_ORIGINALS_COPY;
+  o.epsilon = NAN;
+  o.seed = 42;
+  return o;
+}
+
+static ruv_rows rows_of(const float *first, uint64_t rows) {
+  ruv_rows r = {0};
+  r.data = first;
+  r.rows = rows;
+  r.stride = sizeof data[0];
+  r.dim = DIM;
+  return r;
+}
+
+static ruv_search nearest(uint32_t k) {
+  ruv_search s = {0};
+  s.k = k;
+  s.epsilon = NAN;
+  return s;
+}
+
+static ruv_index *built(uint32_t kind) {
+  ruv_index_options o = options(kind);
+  ruv_rows all = rows_of(data[0], ROWS);
+  ruv_index *index = NULL;
+  OK(ruv_index_build(&o, &all, NULL, 1000, NULL, &index, &err));
+  CHECK(index != NULL);
+  return index;
+}
+
+static uint64_t size_of(const ruv_index *index) {
+  ruv_index_info info;
+  OK(ruv_index_info_get(index, &info, &err));
+  return info.rows;
+}
+
+static void library(void) {
+  char text[96], cut[4];
+  CHECK(ruv_abi_version() == RUV_ABI_VERSION);
+  CHECK(ruv_version(text, sizeof text) == strlen(text) && strlen(text) > 0);
+  CHECK(ruv_version(cut, sizeof cut) == strlen(text) && strlen(cut) == 3 && strncmp(cut, text, 3) == 0);
+  CHECK(ruv_version(NULL, 0) == strlen(text));
+  CHECK(ruv_source_hash(text, sizeof text) == 64 && strspn(text, "0123456789abcdef") == 64);
+  CHECK(ruv_cpu_features(text, sizeof text) > 0);
+  const size_t sizes[] = {sizeof(ruv_error),      sizeof(ruv_index_options), sizeof(ruv_rows),          sizeof(ruv_search),
+                          sizeof(ruv_stats),      sizeof(ruv_index_info),    sizeof(ruv_recommendation)};
+  for (uint32_t i = 0; i < 7; i++) CHECK(ruv_struct_size(i) == sizes[i]);
+  CHECK(ruv_struct_size(7) == 0);
+
+  ruv_recommendation r;
+  OK(ruv_recommend(100000, 128, 0.95f, &r, &err));
+  CHECK(r.rerank_factor > 0 && r.expected_recall > 0.5f && r.reserved == 0);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_recommend(100000, 0, 0.95f, &r, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_recommend(100000, 128, NAN, &r, &err));
+  FAILS(RUV_STATUS_NULL_POINTER, ruv_recommend(100000, 128, 0.95f, NULL, &err));
+}
+
+static void search(uint32_t kind) {
+  ruv_index *index = built(kind);
+  ruv_search s = nearest(K);
+  ruv_stats stats;
+  int64_t ids[3 * K];
+  float scores[3 * K];
+
+  OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  CHECK(stats.hits == K && stats.scanned >= K && stats.truncated == 0);
+  if (kind != RUV_KIND_RABITQ) CHECK(ids[0] == 1007);
+  for (int i = 1; i < K; i++) CHECK(scores[i - 1] <= scores[i]);
+  OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, NULL, &err));
+  CHECK(ruv_index_search(index, &s, data[7], DIM, ids, scores, NULL, NULL) == RUV_STATUS_OK);
+
+  uint32_t counts[3];
+  int64_t single[K];
+  float single_scores[K];
+  ruv_rows queries = rows_of(data[10], 3);
+  OK(ruv_index_search_batch(index, &s, &queries, ids, scores, counts, &stats, &err));
+  CHECK(stats.hits == 3 * K && counts[0] == K && counts[2] == K);
+  OK(ruv_index_search(index, &s, data[12], DIM, single, single_scores, &stats, &err));
+  CHECK(memcmp(single, ids + 2 * K, sizeof single) == 0);
+  CHECK(memcmp(single_scores, scores + 2 * K, sizeof single_scores) == 0);
+  queries = rows_of(NULL, 0);
+  OK(ruv_index_search_batch(index, &s, &queries, NULL, NULL, NULL, &stats, &err));
+  CHECK(stats.hits == 0);
+
+  float bounds[ROWS], range_scores[ROWS];
+  uint8_t certain[ROWS];
+  int64_t range_ids[ROWS];
+  float radius = scores[K - 1] * 1.5f;
+  OK(ruv_index_search_range(index, &s, data[10], DIM, radius, ROWS, range_ids, range_scores, bounds, certain, &stats, &err));
+  CHECK(stats.hits > 0 && stats.truncated == 0);
+  uint64_t all = stats.hits;
+  for (uint64_t i = 0; i < all; i++) CHECK(certain[i] <= 1 && bounds[i] >= 0);
+  OK(ruv_index_search_range(index, &s, data[10], DIM, radius, 1, range_ids, range_scores, NULL, NULL, &stats, &err));
+  CHECK(stats.hits == 1 && stats.truncated == (all > 1));
+
+  int32_t flag = 1;
+  s.cancel = &flag;
+  FAILS(RUV_STATUS_CANCELLED, ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  flag = 0;
+  OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  s.deadline_nanos = -1;
+  FAILS(RUV_STATUS_DEADLINE, ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  s.deadline_nanos = INT64_MAX;
+  OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  ruv_index_free(index);
+}
+
+static void change(void) {
+  ruv_index_options o = options(RUV_KIND_PLUS);
+  ruv_index *index;
+  OK(ruv_index_create(&o, &index, &err));
+  ruv_search s = nearest(1);
+  int64_t id;
+  float score;
+  FAILS(RUV_STATUS_EMPTY_INDEX, ruv_index_search(index, &s, data[0], DIM, &id, &score, NULL, &err));
+
+  const int64_t ids[] = {INT64_MIN, -1, 5, INT64_MAX};
+  ruv_rows four = rows_of(data[0], 4), none = rows_of(NULL, 0);
+  OK(ruv_index_add(index, &four, ids, 0, &err));
+  OK(ruv_index_add(index, &none, NULL, 0, &err));
+  CHECK(size_of(index) == 4);
+  FAILS(RUV_STATUS_DUPLICATE_ID, ruv_index_add(index, &four, NULL, 4, &err));
+  CHECK(err.a == 5 && err.b == 1 && size_of(index) == 4);
+  OK(ruv_index_search(index, &s, data[3], DIM, &id, &score, NULL, &err));
+  CHECK(id == INT64_MAX && score == 0);
+
+  uint64_t count;
+  ruv_rows two = rows_of(data[8], 2);
+  OK(ruv_index_upsert(index, &two, NULL, 5, &count, &err));
+  CHECK(count == 1 && size_of(index) == 5);
+  OK(ruv_index_upsert(index, &two, NULL, 5, NULL, &err));
+  float row[DIM];
+  OK(ruv_index_get(index, 5, row, DIM, &err));
+  CHECK(memcmp(row, data[8], sizeof row) == 0);
+
+  const int64_t gone[] = {-1, 77};
+  OK(ruv_index_remove(index, gone, 2, &count, &err));
+  CHECK(count == 1 && size_of(index) == 4);
+  OK(ruv_index_remove(index, NULL, 0, NULL, &err));
+  uint32_t there;
+  OK(ruv_index_contains(index, -1, &there, &err));
+  CHECK(there == 0);
+  OK(ruv_index_contains(index, INT64_MIN, &there, &err));
+  CHECK(there == 1);
+  FAILS(RUV_STATUS_NOT_FOUND, ruv_index_get(index, -1, row, DIM, &err));
+  CHECK(err.a == -1);
+  OK(ruv_index_compact(index, &err));
+  CHECK(size_of(index) == 4);
+  ruv_index_free(index);
+}
+
+static void adopt(void) {
+  ruv_buffer *buffer;
+  float *floats;
+  OK(ruv_buffer_new(ROWS, DIM, &buffer, &floats, &err));
+  memcpy(floats, data, sizeof data);
+  ruv_index_options o = options(RUV_KIND_PLUS);
+  o.originals = RUV_ORIGINALS_ADOPT;
+  ruv_index *index, *copied = built(RUV_KIND_PLUS);
+  OK(ruv_index_adopt(&o, buffer, NULL, 1000, NULL, &index, &err));
+  float row[DIM];
+  OK(ruv_index_get(index, 1003, row, DIM, &err));
+  CHECK(memcmp(row, data[3], sizeof row) == 0);
+  uint64_t removed;
+  const int64_t id = 1003;
+  OK(ruv_index_remove(index, &id, 1, &removed, &err));
+  CHECK(removed == 1 && size_of(copied) == ROWS);
+  ruv_index_free(index);
+  ruv_index_free(copied);
+
+  /* Consumed on error as well: the count at the end of main shows it. */
+  OK(ruv_buffer_new(1, DIM, &buffer, &floats, &err));
+  o.dim = DIM + 1;
+  FAILS(RUV_STATUS_DIMENSION_MISMATCH, ruv_index_adopt(&o, buffer, NULL, 0, NULL, &index, &err));
+  CHECK(index == NULL);
+  OK(ruv_buffer_new(0, DIM, &buffer, &floats, &err));
+  ruv_buffer_free(buffer);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_buffer_new(1, 8193, &buffer, &floats, &err));
+  CHECK(ruv_buffer_new(UINT64_MAX / 4, 8192, &buffer, &floats, &err) != RUV_STATUS_OK && buffer == NULL);
+  FAILS(RUV_STATUS_OUT_OF_MEMORY, ruv_buffer_new((uint64_t)1 << 44, 8192, &buffer, &floats, &err));
+}
+
+static void files(const char *folder) {
+  char path[1024], raw[1024], missing[1024];
+  snprintf(path, sizeof path, "%s/sm\xc3\xb6ke.rvx", folder);
+  snprintf(raw, sizeof raw, "%s/rows.f32", folder);
+  snprintf(missing, sizeof missing, "%s/none.rvx", folder);
+  const uint8_t *at = (const uint8_t *)path;
+  const size_t length = strlen(path);
+  ruv_index *index = built(RUV_KIND_PLUS), *again;
+  OK(ruv_index_save(index, at, length, &err));
+  OK(ruv_index_verify(at, length, &err));
+  for (uint32_t mode = RUV_OPEN_MODE_MAP; mode <= RUV_OPEN_MODE_LOAD; mode++) {
+    uint32_t equal = 0;
+    OK(ruv_index_open(at, length, mode, 1, &again, &err));
+    OK(ruv_index_content_equals(index, again, &equal, &err));
+    CHECK(equal == 1);
+    ruv_rows one = rows_of(data[0], 1);
+    OK(ruv_index_add(again, &one, NULL, 7, &err));
+    OK(ruv_index_content_equals(index, again, &equal, &err));
+    CHECK(equal == 0);
+    ruv_index_free(again);
+  }
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_open(at, length, 2, 0, &again, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_open(at, length, 0, 2, &again, &err));
+  FAILS(RUV_STATUS_PERSIST, ruv_index_open((const uint8_t *)missing, strlen(missing), 0, 0, &again, &err));
+  CHECK(again == NULL);
+  SAYS("none.rvx");
+  FAILS(RUV_STATUS_PERSIST, ruv_index_save(index, (const uint8_t *)"/nowhere/at/all", 15, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_open((const uint8_t *)"\xff", 1, 0, 0, &again, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_open(at, 0, 0, 0, &again, &err));
+  FAILS(RUV_STATUS_NULL_POINTER, ruv_index_open(NULL, 5, 0, 0, &again, &err));
+
+  FILE *file = fopen(raw, "wb");
+  CHECK(file != NULL && fwrite("head", 1, 4, file) == 4 && fwrite(data, sizeof data, 1, file) == 1 && fclose(file) == 0);
+  ruv_index_options o = options(RUV_KIND_PLUS);
+  o.originals = RUV_ORIGINALS_MAPPED;
+  const uint8_t *raw_at = (const uint8_t *)raw;
+  OK(ruv_index_build_mapped(&o, raw_at, strlen(raw), 4, ROWS, sizeof data[0], NULL, 1000, NULL, &again, &err));
+  float row[DIM];
+  OK(ruv_index_get(again, 1000 + ROWS - 1, row, DIM, &err));
+  CHECK(memcmp(row, data[ROWS - 1], sizeof row) == 0);
+  ruv_index_free(again);
+  FAILS(RUV_STATUS_PERSIST,
+        ruv_index_build_mapped(&o, raw_at, strlen(raw), 4, ROWS + 1, sizeof data[0], NULL, 0, NULL, &again, &err));
+
+  file = fopen(path, "r+b");
+  CHECK(file != NULL && fseek(file, -40, SEEK_END) == 0 && fputc('!', file) == '!' && fclose(file) == 0);
+  FAILS(RUV_STATUS_PERSIST, ruv_index_verify(at, length, &err));
+  ruv_index_free(index);
+}
+
+static void upstream_files(const char *folder) {
+  char path[1024];
+  snprintf(path, sizeof path, "%s/index.rbpx", folder);
+  const uint8_t *at = (const uint8_t *)path;
+  ruv_index_options o = options(RUV_KIND_PLUS);
+  ruv_index *index = built(RUV_KIND_PLUS), *again;
+  OK(ruv_rbpx_export(index, at, strlen(path), &err));
+  OK(ruv_rbpx_import(at, strlen(path), NULL, &again, &err));
+  CHECK(size_of(again) == ROWS);
+  ruv_index_free(again);
+  OK(ruv_rbpx_import(at, strlen(path), &o, &again, &err));
+  ruv_index_free(again);
+  ruv_rows one = rows_of(data[0], 1);
+  OK(ruv_index_add(index, &one, NULL, (int64_t)1 << 40, &err));
+  FAILS(RUV_STATUS_UNSUPPORTED, ruv_rbpx_export(index, at, strlen(path), &err));
+  ruv_index_free(index);
+}
+
+static void iterate(void) {
+  enum { BATCH = 64 };
+  ruv_index *index = built(RUV_KIND_PLUS);
+  ruv_iter *rows, *codes;
+  int64_t ids[BATCH];
+  float vectors[BATCH][DIM], factors[BATCH][3];
+  OK(ruv_iter_new(index, &rows, &err));
+  OK(ruv_iter_new(index, &codes, &err));
+  ruv_index_info info;
+  OK(ruv_index_info_get(index, &info, &err));
+  CHECK(info.code_bytes > 0 && info.dim == DIM && info.kind == RUV_KIND_PLUS && info.memory_bytes > 0);
+  uint8_t *packed = malloc(BATCH * info.code_bytes);
+  CHECK(packed != NULL);
+  ruv_index_free(index);
+
+  uint64_t n, seen = 0;
+  for (;;) {
+    OK(ruv_iter_next(rows, BATCH, ids, vectors[0], &n, &err));
+    if (n == 0) break;
+    for (uint64_t i = 0; i < n; i++) CHECK(memcmp(vectors[i], data[ids[i] - 1000], sizeof vectors[i]) == 0);
+    seen += n;
+  }
+  CHECK(seen == ROWS);
+  OK(ruv_iter_next(rows, BATCH, ids, NULL, &n, &err));
+  CHECK(n == 0);
+  OK(ruv_iter_next_codes(codes, BATCH, ids, packed, factors[0], &n, &err));
+  CHECK(n == BATCH);
+  for (uint64_t i = 0; i < n; i++) CHECK(isfinite(factors[i][0]) && isfinite(factors[i][1]) && factors[i][2] >= 0);
+  OK(ruv_iter_next(codes, 0, NULL, NULL, &n, &err));
+  FAILS(RUV_STATUS_NULL_POINTER, ruv_iter_next(codes, 1, NULL, NULL, &n, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_iter_next(codes, UINT64_MAX / 2, ids, vectors[0], &n, &err));
+  free(packed);
+  ruv_iter_free(rows);
+  ruv_iter_free(codes);
+}
+
+static void filters(void) {
+  ruv_index *index = built(RUV_KIND_PLUS);
+  const int64_t lows[] = {1100, 1400}, highs[] = {1103, 1401};
+  ruv_filter *filter, *none, *bad;
+  OK(ruv_filter_new(lows, highs, 2, &filter, &err));
+  OK(ruv_filter_new(NULL, NULL, 0, &none, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_filter_new(highs, lows, 2, &bad, &err));
+  CHECK(bad == NULL);
+  uint64_t allowed;
+  OK(ruv_filter_prepare(filter, index, &allowed, &err));
+  CHECK(allowed == 6);
+
+  int64_t ids[10];
+  float scores[10];
+  ruv_stats stats;
+  ruv_search s = nearest(10);
+  s.filter = filter;
+  OK(ruv_index_search(index, &s, data[0], DIM, ids, scores, &stats, &err));
+  CHECK(stats.hits == 6);
+  for (int i = 0; i < 6; i++) CHECK((ids[i] >= 1100 && ids[i] <= 1103) || ids[i] == 1400 || ids[i] == 1401);
+  s.filter = none;
+  OK(ruv_index_search(index, &s, data[0], DIM, ids, scores, &stats, &err));
+  CHECK(stats.hits == 0);
+  ruv_filter_free(filter);
+  ruv_filter_free(none);
+  ruv_index_free(index);
+
+  /* {1, 2, 3, 9}: one 32-bit bitmap of high bits 0, in it one array container of key 0. */
+  const uint8_t roaring[] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3a, 0x30, 0, 0, 1, 0, 0, 0,
+                             0, 0, 3, 0, 16, 0, 0, 0, 1, 0, 2, 0, 3, 0, 9, 0};
+  int64_t from[2], to[2];
+  uint64_t n;
+  OK(ruv_roaring_intervals(roaring, sizeof roaring, NULL, NULL, 0, &n, &err));
+  CHECK(n == 2);
+  OK(ruv_roaring_intervals(roaring, sizeof roaring, from, to, 2, &n, &err));
+  CHECK(n == 2 && from[0] == 1 && to[0] == 3 && from[1] == 9 && to[1] == 9);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_roaring_intervals(roaring, sizeof roaring - 1, from, to, 2, &n, &err));
+}
+
+static void rotate(void) {
+  ruv_index *index = built(RUV_KIND_PLUS);
+  float turned[DIM], back[DIM];
+  OK(ruv_index_rotate(index, data[1], turned, DIM, 0, &err));
+  OK(ruv_index_rotate(index, turned, back, DIM, 1, &err));
+  for (int i = 0; i < DIM; i++) CHECK(fabsf(back[i] - data[1][i]) < 1e-5f);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_rotate(index, turned, turned, DIM, 0, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_rotate(index, turned, back, DIM, 2, &err));
+  ruv_index_free(index);
+}
+
+static void bad_input(void) {
+  ruv_index *index = built(RUV_KIND_PLUS), *other;
+  ruv_index_options o = options(RUV_KIND_PLUS);
+  ruv_rows all = rows_of(data[0], ROWS);
+  ruv_search s = nearest(K);
+  ruv_stats stats;
+  int64_t ids[K];
+  float scores[K], row[DIM];
+  uint64_t count;
+
+  o.kind = 99;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &other, &err));
+  SAYS("kind");
+  o.kind = UINT32_MAX;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &other, &err));
+  o = options(RUV_KIND_PLUS);
+  o.metric = 3;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &other, &err));
+  o = options(RUV_KIND_PLUS);
+  o.originals = 4;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &other, &err));
+  o = options(RUV_KIND_PLUS);
+  o.bits = 9;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &other, &err));
+  o = options(RUV_KIND_PLUS);
+  o.reserved = 1;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &other, &err));
+  o = options(RUV_KIND_PLUS);
+  for (uint32_t dim = 0; dim <= 8193; dim += 8193) {
+    o.dim = dim;
+    FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &other, &err));
+    SAYS("dim");
+    CHECK(other == NULL);
+  }
+
+  FAILS(RUV_STATUS_DIMENSION_MISMATCH, ruv_index_search(index, &s, data[0], DIM - 1, ids, scores, &stats, &err));
+  CHECK(err.a == DIM && err.b == DIM - 1);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_search(index, &s, data[0], 0, ids, scores, &stats, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_search(index, &s, data[0], 8193, ids, scores, &stats, &err));
+  s.k = 0;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_search(index, &s, data[0], DIM, ids, scores, &stats, &err));
+  s = nearest(K);
+  s.epsilon = -1;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_search(index, &s, data[0], DIM, ids, scores, &stats, &err));
+  s = nearest(K);
+  memcpy(row, data[0], sizeof row);
+  row[3] = NAN;
+  FAILS(RUV_STATUS_INVALID_VECTOR, ruv_index_search(index, &s, row, DIM, ids, scores, &stats, &err));
+  ruv_rows one = rows_of(row, 1);
+  FAILS(RUV_STATUS_INVALID_VECTOR, ruv_index_add(index, &one, NULL, 0, &err));
+  CHECK(err.a == 0 && err.b == -1 && size_of(index) == ROWS);
+
+  all.stride = sizeof data[0] - 4;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
+  SAYS("stride");
+  all.stride = sizeof data[0] + 1;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
+  all.stride = (uint64_t)1 << 60;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
+  all = rows_of(data[0], UINT64_MAX);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
+  all = rows_of((const float *)((const char *)data[0] + 1), 1);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
+  SAYS("aligned");
+  all = rows_of(data[0], 2);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, INT64_MAX, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_remove(index, ids, UINT64_MAX, &count, &err));
+  CHECK(size_of(index) == ROWS);
+  ruv_index_free(index);
+
+  index = built(RUV_KIND_ASYM);
+  FAILS(RUV_STATUS_UNSUPPORTED, ruv_index_get(index, 1000, row, DIM, &err));
+  ruv_index_free(index);
+}
+
+static void null_pointers(void) {
+  ruv_index *index = built(RUV_KIND_FLAT), *other;
+  ruv_index_options o = options(RUV_KIND_FLAT);
+  ruv_rows one = rows_of(data[0], 1), hollow = rows_of(NULL, 1);
+  ruv_search s = nearest(K);
+  ruv_iter *iter;
+  int64_t ids[K];
+  float scores[K], row[DIM], *floats;
+  uint32_t there;
+  uint64_t count;
+  const uint8_t *path = (const uint8_t *)"x";
+#define NULL_POINTER(call) FAILS(RUV_STATUS_NULL_POINTER, call)
+  NULL_POINTER(ruv_index_create(NULL, &other, &err));
+  NULL_POINTER(ruv_index_create(&o, NULL, &err));
+  NULL_POINTER(ruv_index_build(NULL, &one, NULL, 0, NULL, &other, &err));
+  NULL_POINTER(ruv_index_build(&o, NULL, NULL, 0, NULL, &other, &err));
+  NULL_POINTER(ruv_index_build(&o, &hollow, NULL, 0, NULL, &other, &err));
+  NULL_POINTER(ruv_index_build(&o, &one, NULL, 0, NULL, NULL, &err));
+  NULL_POINTER(ruv_index_adopt(&o, NULL, NULL, 0, NULL, &other, &err));
+  NULL_POINTER(ruv_buffer_new(1, DIM, NULL, &floats, &err));
+  NULL_POINTER(ruv_index_info_get(NULL, NULL, &err));
+  NULL_POINTER(ruv_index_info_get(index, NULL, &err));
+  NULL_POINTER(ruv_index_add(NULL, &one, NULL, 0, &err));
+  NULL_POINTER(ruv_index_add(index, NULL, NULL, 0, &err));
+  NULL_POINTER(ruv_index_upsert(index, &hollow, NULL, 0, &count, &err));
+  NULL_POINTER(ruv_index_remove(index, NULL, 1, &count, &err));
+  NULL_POINTER(ruv_index_compact(NULL, &err));
+  NULL_POINTER(ruv_index_search(NULL, &s, data[0], DIM, ids, scores, NULL, &err));
+  NULL_POINTER(ruv_index_search(index, NULL, data[0], DIM, ids, scores, NULL, &err));
+  NULL_POINTER(ruv_index_search(index, &s, NULL, DIM, ids, scores, NULL, &err));
+  NULL_POINTER(ruv_index_search(index, &s, data[0], DIM, NULL, scores, NULL, &err));
+  SAYS("ids");
+  NULL_POINTER(ruv_index_search(index, &s, data[0], DIM, ids, NULL, NULL, &err));
+  NULL_POINTER(ruv_index_search_batch(index, &s, NULL, ids, scores, &there, NULL, &err));
+  NULL_POINTER(ruv_index_search_batch(index, &s, &one, ids, scores, NULL, NULL, &err));
+  NULL_POINTER(ruv_index_search_range(index, &s, data[0], DIM, 1, K, NULL, scores, NULL, NULL, NULL, &err));
+  NULL_POINTER(ruv_index_contains(index, 1, NULL, &err));
+  NULL_POINTER(ruv_index_contains(NULL, 1, &there, &err));
+  NULL_POINTER(ruv_index_get(index, 1000, NULL, DIM, &err));
+  NULL_POINTER(ruv_index_save(NULL, path, 1, &err));
+  NULL_POINTER(ruv_index_content_equals(index, NULL, &there, &err));
+  NULL_POINTER(ruv_index_rotate(index, NULL, row, DIM, 0, &err));
+  NULL_POINTER(ruv_iter_new(NULL, &iter, &err));
+  NULL_POINTER(ruv_iter_next(NULL, 1, ids, NULL, &count, &err));
+  NULL_POINTER(ruv_iter_next_codes(NULL, 1, ids, NULL, NULL, &count, &err));
+  NULL_POINTER(ruv_filter_new(NULL, ids, 1, NULL, &err));
+  NULL_POINTER(ruv_filter_prepare(NULL, index, &count, &err));
+  NULL_POINTER(ruv_roaring_intervals(NULL, 1, NULL, NULL, 0, &count, &err));
+  NULL_POINTER(ruv_rbpx_export(NULL, path, 1, &err));
+  NULL_POINTER(ruv_test_panic(NULL, 1, &err));
+  CHECK(ruv_index_create(NULL, NULL, NULL) == RUV_STATUS_NULL_POINTER);
+  ruv_index_free(NULL);
+  ruv_buffer_free(NULL);
+  ruv_iter_free(NULL);
+  ruv_filter_free(NULL);
+  ruv_index_free(index);
+}
+
+static void panics(void) {
+  ruv_index *index = built(RUV_KIND_PLUS), *other = built(RUV_KIND_PLUS);
+  ruv_search s = nearest(K);
+  int64_t ids[K];
+  float scores[K];
+  uint32_t equal;
+  FAILS(RUV_STATUS_PANIC, ruv_test_panic(NULL, 0, &err));
+  SAYS("asked for");
+  SAYS("library.rs");
+  FAILS(RUV_STATUS_PANIC, ruv_test_panic(index, 0, &err));
+  OK(ruv_index_search(index, &s, data[0], DIM, ids, scores, NULL, &err));
+  FAILS(RUV_STATUS_PANIC, ruv_test_panic(index, 1, &err));
+  FAILS(RUV_STATUS_POISONED, ruv_index_search(index, &s, data[0], DIM, ids, scores, NULL, &err));
+  FAILS(RUV_STATUS_POISONED, ruv_index_compact(index, &err));
+  FAILS(RUV_STATUS_POISONED, ruv_index_content_equals(other, index, &equal, &err));
+  OK(ruv_index_search(other, &s, data[0], DIM, ids, scores, NULL, &err));
+  ruv_index_free(index);
+  ruv_index_free(other);
+}
+
+int main(int count, char **arguments) {
+  if (count != 2) {
+    fprintf(stderr, "usage: smoke <empty folder>\n");
+    return 2;
+  }
+  uint32_t state = 12345;
+  for (int i = 0; i < ROWS; i++) {
+    for (int j = 0; j < DIM; j++) {
+      state = state * 1664525u + 1013904223u;
+      data[i][j] = (float)(state >> 8) / 8388608.0f - 1.0f;
+    }
+  }
+  library();
+  for (uint32_t kind = RUV_KIND_FLAT; kind <= RUV_KIND_PLUS; kind++) search(kind);
+  change();
+  adopt();
+  files(arguments[1]);
+  upstream_files(arguments[1]);
+  iterate();
+  filters();
+  rotate();
+  bad_input();
+  null_pointers();
+  panics();
+  CHECK(ruv_live_handles() == 0);
+  puts("smoke: all as it should be");
+  return 0;
+}
