@@ -514,6 +514,7 @@ impl Searcher<'_> {
         let first_row = cell.first_row as usize;
         let start = cell.first_block as usize * layout.block_bytes;
         let blocks = &codes.blocks[start..][..rows.div_ceil(BLOCK) * layout.block_bytes];
+        let records: &[u8] = &codes.records;
         let one = codes.one;
         let final_estimates = S::RANKS_ESTIMATES && layout.bits == 1;
         let bound = if final_estimates {
@@ -578,8 +579,10 @@ impl Searcher<'_> {
                     continue;
                 }
                 for lane in lanes(survivors) {
-                    pending[waiting] = (first_row + inside + lane) as u32;
+                    let row = first_row + inside + lane;
+                    pending[waiting] = row as u32;
                     waiting += 1;
+                    simd::prefetch(&records[row * layout.record_bytes..][..layout.record_bytes]);
                 }
                 if waiting >= PENDING {
                     self.full_bits(query, codes, part, &pending[..waiting], sink, stats);
@@ -609,11 +612,12 @@ impl Searcher<'_> {
         stats: &mut Stats,
     ) {
         let layout = &query.codec.layout;
+        let records: &[u8] = &codes.records;
         let bits = query.bits.as_ref().expect("more than one bit");
         let mut dots = [0i64; PENDING + BLOCK];
         let dots = &mut dots[..rows.len()];
         self.simd
-            .bit_dots(bits, &codes.records, layout.record_bytes, rows, dots);
+            .bit_dots(bits, records, layout.record_bytes, rows, dots);
         stats.estimated += rows.len() as u64;
         // y = u - (2^B - 1) / 2, doubled to stay whole.
         let offset = ((1i64 << layout.bits) - 1) * bits.sum();

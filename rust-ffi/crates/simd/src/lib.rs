@@ -18,3 +18,9 @@ pub use bits::{BitQuery, plane_bytes};
 pub use caps::{Isa, Simd, cpu_features};
 pub use fastscan::{BLOCK_ROWS, ScanParams, block_bytes};
 pub use guard::FloatGuard;
+
+/// Asks for the cache lines of `values`, which are read soon.
+#[inline]
+pub fn prefetch<T>(values: &[T]) {
+    arch::prefetch(values.as_ptr(), size_of_val(values));
+}
