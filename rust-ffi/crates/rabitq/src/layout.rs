@@ -1,7 +1,7 @@
 use half::f16;
 use simd::Simd;
 
-use crate::encode::{Factors, half_up};
+use crate::encode::{Factors, upper_half};
 
 /// Rows of one block of 1-bit codes.
 pub(crate) const BLOCK: usize = 32;
@@ -19,7 +19,7 @@ const LINE: usize = 64;
 /// |---|---|
 /// | code, all B bits, in planes of 4, 2 and 1 bits (or bytes for B = 8) | `plane_bytes` |
 /// | `add`, `mul`, single precision | 8 |
-/// | `kappa`, half precision, rounded up | 2 |
+/// | `kappa`, the upper half of a single, rounded up | 2 |
 ///
 /// A record repeats the sign bits: picking them out of a block costs more than a second reading.
 /// Its stride is a multiple of 64 where that wastes at most a tenth, so that it is one cache line.
@@ -117,7 +117,7 @@ impl Layout {
         simd.pack_row(self.bits, codes, planes);
         rest[..4].copy_from_slice(&factors.add.to_le_bytes());
         rest[4..8].copy_from_slice(&factors.mul.to_le_bytes());
-        rest[8..10].copy_from_slice(&half_up(factors.kappa).to_le_bytes());
+        rest[8..10].copy_from_slice(&upper_half(factors.kappa).to_le_bytes());
     }
 
     #[inline]
@@ -129,7 +129,7 @@ impl Layout {
         Factors {
             add: word(0),
             mul: word(4),
-            kappa: f16::from_le_bytes([rest[8], rest[9]]).to_f32(),
+            kappa: f32::from_le_bytes([0, 0, rest[8], rest[9]]),
         }
     }
 
