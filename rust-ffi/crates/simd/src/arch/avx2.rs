@@ -306,24 +306,13 @@ super::inner_products_of_codes! { "avx2,fma,f16c,popcnt" }
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c,popcnt")]
 fn load_codes(codes: &[u8], _len: usize) -> Bytes {
-    match codes.first_chunk() {
-        Some(codes) => load_bytes(codes),
-        None => {
-            let mut last = [0; CODES];
-            last[..codes.len()].copy_from_slice(codes);
-            load_bytes(&last)
-        }
-    }
+    load_bytes(codes.first_chunk().expect("a row has bytes after it"))
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c,popcnt")]
 fn expand_bits(bits: &[u8]) -> Bytes {
-    let word = bits.first_chunk().copied().unwrap_or_else(|| {
-        let mut word = [0; 4];
-        word[..bits.len()].copy_from_slice(bits);
-        word
-    });
+    let word = *bits.first_chunk().expect("a row has bytes after it");
     let word = _mm256_set1_epi32(i32::from_le_bytes(word));
     let byte_of_lane = _mm256_setr_epi64x(
         0,
@@ -369,12 +358,6 @@ fn multiply_bytes(sums: Ints, codes: Bytes, q: &[i8; CODES]) -> Ints {
 #[target_feature(enable = "avx2,fma,f16c,popcnt")]
 fn no_ints() -> Ints {
     _mm256_setzero_si256()
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c,popcnt")]
-fn add_ints(a: Ints, b: Ints) -> Ints {
-    _mm256_add_epi32(a, b)
 }
 
 #[inline]

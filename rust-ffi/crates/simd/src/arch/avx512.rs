@@ -115,19 +115,15 @@ super::sums_of_products! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntd
 
 super::row_forms! { #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")] }
 
+// Wider vectors do not help these, which move more than they compute, and hurt
+// where data are not aligned to a cache line.
+pub use super::avx2::{
+    accumulate, flip_scale, hamming, kac, max_abs, min_max, pack_row, scale, sub, unpack_row,
+};
+
 super::recompile! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt":
-    sub(a: &[f32], b: &[f32], out: &mut [f32]);
-    scale(x: &mut [f32], s: f32);
-    accumulate(sum: &mut [f64], row: &[f32]);
-    max_abs(x: &[f32]) -> f32;
-    min_max(x: &[f32]) -> (f32, f32);
-    kac(x: &mut [f32], s: f32);
-    flip_scale(x: &mut [f32], signs: &[u32], s: f32);
-    pack_row(bits: u32, codes: &[u8], out: &mut [u8]);
-    unpack_row(bits: u32, dim: usize, packed: &[u8], codes: &mut [u8]);
     popcount(a: &[u64]) -> u64;
     and_popcount(a: &[u64], b: &[u64]) -> u64;
-    hamming(a: &[u8], b: &[u8]) -> u32;
 }
 
 super::hadamard! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt" }
@@ -412,11 +408,7 @@ fn load_codes(codes: &[u8], len: usize) -> Bytes {
 #[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
 fn expand_bits(bits: &[u8]) -> Bytes {
-    let word = bits.first_chunk().copied().unwrap_or_else(|| {
-        let mut word = [0; 8];
-        word[..bits.len()].copy_from_slice(bits);
-        word
-    });
+    let word = *bits.first_chunk().expect("a row has bytes after it");
     _mm512_maskz_set1_epi8(u64::from_le_bytes(word), 1)
 }
 
@@ -445,12 +437,6 @@ fn multiply_bytes(sums: Ints, codes: Bytes, q: &[i8; CODES]) -> Ints {
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
 fn no_ints() -> Ints {
     _mm512_setzero_si512()
-}
-
-#[inline]
-#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-fn add_ints(a: Ints, b: Ints) -> Ints {
-    _mm512_add_epi32(a, b)
 }
 
 #[inline]

@@ -49,6 +49,8 @@ pub fn prefetch<T>(first: *const T, bytes: usize) {
     for line in (0..bytes.min(2048)).step_by(64) {
         prefetch_line(first.wrapping_byte_add(line).cast());
     }
+    // Whether the last line is one more cannot be predicted: do not ask.
+    prefetch_line(first.wrapping_byte_add(bytes).wrapping_byte_sub(1).cast());
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -291,10 +293,11 @@ pub(crate) use hadamard;
 
 /// The inner products of codes for a module with vectors of `CODES` bytes
 /// (`Bytes`) and sums in lanes of 32 bits (`Ints`): `load_codes`, `expand_bits`,
-/// `field`, `multiply` (codes below 16), `multiply_bytes`, `add_ints`,
+/// `field`, `multiply` (codes below 16), `multiply_bytes`, `no_ints`,
 /// `shift_left` and `totals`.
 ///
-/// Four rows share the final additions across lanes.
+/// Four rows share the vectors of the query and the final additions across
+/// lanes.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! inner_products_of_codes {
     ($features:literal) => {
@@ -325,98 +328,124 @@ macro_rules! inner_products_of_codes {
             out: &mut [i64],
         ) {
             let planes = Planes::new(BITS, q.dim());
+            let bytes = planes.bytes();
             let (low, high) = (q.low().as_chunks().0, q.high().as_chunks().0);
-            let row = |row: u32| &base[row as usize * stride..];
+            // Of rows so near the end that a vector would read past it.
+            let mut copies: [Vec<u8>; 4] = Default::default();
             for (i, (four, out)) in rows.chunks(4).zip(out.chunks_mut(4)).enumerate() {
                 for &ahead in rows.iter().skip(4 * i + CODES_AHEAD).take(4) {
-                    prefetch(row(ahead).as_ptr(), planes.bytes());
+                    prefetch(base[ahead as usize * stride..].as_ptr(), bytes);
                 }
-                let of: [&[u8]; 4] = std::array::from_fn(|k| row(four[k.min(four.len() - 1)]));
-                let sums = of.map(|row| bit_dot::<BITS>(low, high, row, planes));
-                let low_totals = totals(sums.map(|[low, _]| low));
-                for (out, total) in out.iter_mut().zip(low_totals) {
+                // The last rows fill up with the first of them.
+                let mut named = [four[0]; 4];
+                named[..four.len()].copy_from_slice(four);
+                let mut codes = [base; 4];
+                for ((codes, row), copy) in codes.iter_mut().zip(named).zip(&mut copies) {
+                    let start = row as usize * stride;
+                    *codes = base.get(start..start + bytes + PART).unwrap_or_else(|| {
+                        copy.clear();
+                        copy.extend_from_slice(&base[start..start + bytes]);
+                        copy.resize(bytes + PART, 0);
+                        copy
+                    });
+                }
+                let sums = multiply_rows::<BITS>(low, high, codes, planes);
+                for (out, total) in out.iter_mut().zip(totals(sums[0])) {
                     *out = total.into();
                 }
                 if BITS > 5 {
-                    let high_totals = totals(sums.map(|[_, high]| high));
-                    for (out, total) in out.iter_mut().zip(high_totals) {
+                    for (out, total) in out.iter_mut().zip(totals(sums[1])) {
                         *out += i64::from(total) << 8;
                     }
                 }
             }
         }
 
-        /// The sums of products of the codes at the start of `row` with the low
-        /// and the high bytes of the query. 32 bits hold them up to `MAX_DIM`
-        /// dimensions.
+        /// The sums of products of the codes at the start of each row, which has
+        /// `PART` bytes after them, with the low and the high bytes of the
+        /// query. 32 bits hold these up to `MAX_DIM` dimensions.
+        ///
+        /// The planes come from the highest bits down, and what is summed is
+        /// shifted on the way.
         #[inline]
         #[target_feature(enable = $features)]
-        fn bit_dot<const BITS: u32>(
+        fn multiply_rows<const BITS: u32>(
             low: &[[i8; CODES]],
             high: &[[i8; CODES]],
-            row: &[u8],
+            rows: [&[u8]; 4],
             planes: Planes,
-        ) -> [Ints; 2] {
+        ) -> [[Ints; 4]; 2] {
+            let mut sums = [[no_ints(); 4]; 2];
             // In vectors, the length of a run of the query.
             let run = |bytes: usize| bytes.div_ceil(PART) * (PART / CODES);
-            let step = |sums: [Ints; 2], codes: Bytes, at: usize| {
-                let second = if BITS > 5 {
-                    multiply(sums[1], codes, &high[at])
-                } else {
-                    sums[1]
-                };
-                [multiply(sums[0], codes, &low[at]), second]
-            };
-            let [mut lowest, mut two, mut one] = [[no_ints(); 2]; 3];
-            let (mut start, mut row) = (0, row);
-            if BITS & 8 != 0 {
-                for (k, at) in (0..planes.eight).step_by(CODES).enumerate() {
-                    let codes = load_codes(&row[at..], planes.eight - at);
-                    lowest = [
-                        multiply_bytes(lowest[0], codes, &low[k]),
-                        multiply_bytes(lowest[1], codes, &high[k]),
-                    ];
+            let (run_of_four, run_of_two) = (run(planes.four), run(planes.two));
+            let start_of_two = 2 * run_of_four;
+            let start_of_one = start_of_two + 4 * run_of_two;
+            if BITS & 1 != 0 {
+                let from = planes.four + planes.two;
+                for (k, at) in (0..planes.one).step_by(CODES / 8).enumerate() {
+                    for r in 0..4 {
+                        let codes = expand_bits(&rows[r][from + at..]);
+                        sums[0][r] = multiply(sums[0][r], codes, &low[start_of_one + k]);
+                        if BITS > 5 {
+                            sums[1][r] = multiply(sums[1][r], codes, &high[start_of_one + k]);
+                        }
+                    }
+                }
+            }
+            if BITS & 3 == 3 {
+                for sums in sums.as_flattened_mut() {
+                    *sums = shift_left::<2>(*sums);
+                }
+            }
+            if BITS & 2 != 0 {
+                for (k, at) in (0..planes.two).step_by(CODES).enumerate() {
+                    let at_q: [usize; 4] =
+                        [0, 1, 2, 3].map(|run| start_of_two + run * run_of_two + k);
+                    for r in 0..4 {
+                        let codes = load_codes(&rows[r][planes.four + at..], planes.two - at);
+                        let pairs = [
+                            field::<0, 3>(codes),
+                            field::<2, 3>(codes),
+                            field::<4, 3>(codes),
+                            field::<6, 3>(codes),
+                        ];
+                        for (codes, at_q) in pairs.into_iter().zip(at_q) {
+                            sums[0][r] = multiply(sums[0][r], codes, &low[at_q]);
+                            if BITS > 5 {
+                                sums[1][r] = multiply(sums[1][r], codes, &high[at_q]);
+                            }
+                        }
+                    }
                 }
             }
             if BITS & 4 != 0 {
-                let run = run(planes.four);
+                for sums in sums.as_flattened_mut() {
+                    *sums = shift_left::<4>(*sums);
+                }
                 for (k, at) in (0..planes.four).step_by(CODES).enumerate() {
-                    let codes = load_codes(&row[at..], planes.four - at);
-                    lowest = step(lowest, field::<0, 15>(codes), k);
-                    lowest = step(lowest, field::<4, 15>(codes), run + k);
-                }
-                (start, row) = (2 * run, &row[planes.four..]);
-            }
-            if BITS & 2 != 0 {
-                let run = run(planes.two);
-                for (k, at) in (0..planes.two).step_by(CODES).enumerate() {
-                    let codes = load_codes(&row[at..], planes.two - at);
-                    two = step(two, field::<0, 3>(codes), start + k);
-                    two = step(two, field::<2, 3>(codes), start + run + k);
-                    two = step(two, field::<4, 3>(codes), start + 2 * run + k);
-                    two = step(two, field::<6, 3>(codes), start + 3 * run + k);
-                }
-                (start, row) = (start + 4 * run, &row[planes.two..]);
-            }
-            if BITS & 1 != 0 {
-                for (k, at) in (0..planes.one).step_by(CODES / 8).enumerate() {
-                    one = step(one, expand_bits(&row[at..]), start + k);
+                    for r in 0..4 {
+                        let codes = load_codes(&rows[r][at..], planes.four - at);
+                        let (first, second) = (field::<0, 15>(codes), field::<4, 15>(codes));
+                        sums[0][r] = multiply(sums[0][r], first, &low[k]);
+                        sums[0][r] = multiply(sums[0][r], second, &low[run_of_four + k]);
+                        if BITS > 5 {
+                            sums[1][r] = multiply(sums[1][r], first, &high[k]);
+                            sums[1][r] = multiply(sums[1][r], second, &high[run_of_four + k]);
+                        }
+                    }
                 }
             }
-            std::array::from_fn(|i| {
-                let two = if BITS & 4 != 0 {
-                    shift_left::<4>(two[i])
-                } else {
-                    two[i]
-                };
-                let one = match BITS {
-                    3 => shift_left::<2>(one[i]),
-                    5 => shift_left::<4>(one[i]),
-                    7 => shift_left::<6>(one[i]),
-                    _ => one[i],
-                };
-                add_ints(lowest[i], add_ints(two, one))
-            })
+            if BITS & 8 != 0 {
+                for (k, at) in (0..planes.eight).step_by(CODES).enumerate() {
+                    for r in 0..4 {
+                        let codes = load_codes(&rows[r][at..], planes.eight - at);
+                        sums[0][r] = multiply_bytes(sums[0][r], codes, &low[k]);
+                        sums[1][r] = multiply_bytes(sums[1][r], codes, &high[k]);
+                    }
+                }
+            }
+            sums
         }
     };
 }

@@ -227,21 +227,13 @@ super::inner_products_of_codes! { "neon" }
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_codes(codes: &[u8], _len: usize) -> Bytes {
-    match codes.first_chunk() {
-        Some(codes) => load_bytes(codes),
-        None => {
-            let mut last = [0; CODES];
-            last[..codes.len()].copy_from_slice(codes);
-            load_bytes(&last)
-        }
-    }
+    load_bytes(codes.first_chunk().expect("a row has bytes after it"))
 }
 
 #[inline]
 #[target_feature(enable = "neon")]
 fn expand_bits(bits: &[u8]) -> Bytes {
-    let second = bits.get(1).copied().unwrap_or_default();
-    let bytes = vcombine_u8(vdup_n_u8(bits[0]), vdup_n_u8(second));
+    let bytes = vcombine_u8(vdup_n_u8(bits[0]), vdup_n_u8(bits[1]));
     let bit_of_lane = vcreate_u8(0x8040_2010_0804_0201);
     let set = vtstq_u8(bytes, vcombine_u8(bit_of_lane, bit_of_lane));
     vandq_u8(set, vdupq_n_u8(1))
@@ -268,7 +260,7 @@ fn multiply(sums: Ints, codes: Bytes, q: &[i8; CODES]) -> Ints {
 #[target_feature(enable = "neon")]
 fn multiply_bytes(sums: Ints, codes: Bytes, q: &[i8; CODES]) -> Ints {
     let high = multiply(no_ints(), field::<4, 15>(codes), q);
-    add_ints(
+    vaddq_s32(
         multiply(sums, field::<0, 15>(codes), q),
         shift_left::<4>(high),
     )
@@ -278,12 +270,6 @@ fn multiply_bytes(sums: Ints, codes: Bytes, q: &[i8; CODES]) -> Ints {
 #[target_feature(enable = "neon")]
 fn no_ints() -> Ints {
     vdupq_n_s32(0)
-}
-
-#[inline]
-#[target_feature(enable = "neon")]
-fn add_ints(a: Ints, b: Ints) -> Ints {
-    vaddq_s32(a, b)
 }
 
 #[inline]
