@@ -113,19 +113,32 @@ pub fn roaring_intervals(bytes: &[u8]) -> Result<Vec<(i64, i64)>> {
     let refused =
         |e: std::io::Error| Error::argument("roaring", e, "a portable 64-bit Roaring bitmap");
     let set = roaring::RoaringTreemap::deserialize_from(bytes).map_err(refused)?;
-    let mut out: Vec<(i64, i64)> = Vec::new();
     // Unsigned order puts the negative ids last; signed order wants them first.
-    let signed = || set.iter().map(|x| x as i64);
-    for id in signed()
-        .filter(|id| *id < 0)
-        .chain(signed().filter(|id| *id >= 0))
-    {
-        match out.last_mut() {
-            Some((_, high)) if *high + 1 == id => *high = id,
-            _ => out.push((id, id)),
+    let (mut positive, mut negative): (Vec<(i64, i64)>, Vec<(i64, i64)>) = Default::default();
+    for (high, bitmap) in set.bitmaps() {
+        let out = if (high as i32) < 0 {
+            &mut negative
+        } else {
+            &mut positive
+        };
+        let id = |low: u32| ((high as u64) << 32 | low as u64) as i64;
+        let mut ids = bitmap.iter();
+        while let Some(run) = ids.next_range() {
+            push_run(out, (id(*run.start()), id(*run.end())));
         }
     }
-    Ok(out)
+    positive
+        .into_iter()
+        .for_each(|run| push_run(&mut negative, run));
+    Ok(negative)
+}
+
+/// Appends a run of ids, joined with the last one where they touch.
+fn push_run(out: &mut Vec<(i64, i64)>, (low, high): (i64, i64)) {
+    match out.last_mut() {
+        Some(last) if last.1 + 1 == low => last.1 = high,
+        _ => out.push((low, high)),
+    }
 }
 
 #[cfg(test)]
