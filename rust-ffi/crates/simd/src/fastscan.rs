@@ -21,6 +21,11 @@ pub const BLOCK_ROWS: usize = 32;
 /// Up to so many table bytes add up within 16 bits.
 pub(crate) const GROUPS_IN_16_BITS: usize = 256;
 
+/// How many bytes ahead of the current block a scan fetches: 2 to 8 KiB do as
+/// well as each other.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) const BYTES_AHEAD: usize = 4096;
+
 /// The length of a block.
 pub const fn block_bytes(groups: usize) -> usize {
     groups * 16 + BLOCK_ROWS * 4

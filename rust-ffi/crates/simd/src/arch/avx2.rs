@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::prefetch;
 use crate::bits::{BitQuery, PART, Planes};
-use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::fastscan::{BLOCK_ROWS, BYTES_AHEAD, GROUPS_IN_16_BITS, ScanParams, block_bytes};
 
 type V = __m256;
 const WIDTH: usize = 8;

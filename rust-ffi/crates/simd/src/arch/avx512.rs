@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::prefetch;
 use crate::bits::{BitQuery, PART, Planes};
-use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::fastscan::{BLOCK_ROWS, BYTES_AHEAD, GROUPS_IN_16_BITS, ScanParams, block_bytes};
 
 type V = __m512;
 const WIDTH: usize = 16;
@@ -362,6 +362,7 @@ fn scan_with(
     let threshold = _mm512_set1_ps(p.threshold);
     for i in range {
         let block = &blocks[i * size..][..size];
+        prefetch(block.as_ptr().wrapping_add(BYTES_AHEAD), size);
         let found = block_values(block, sums(block), p.a, p.b);
         let below = found.map(|v| _mm512_cmp_ps_mask::<_CMP_LT_OQ>(v, threshold));
         if below[0] | below[1] != 0 {

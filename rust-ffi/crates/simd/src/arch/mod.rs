@@ -291,6 +291,17 @@ macro_rules! hadamard {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use hadamard;
 
+/// The row with `PART` zeros after it.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cold]
+#[inline(never)]
+pub fn padded<'a>(row: &[u8], copy: &'a mut Vec<u8>) -> &'a [u8] {
+    copy.clear();
+    copy.extend_from_slice(row);
+    copy.resize(row.len() + crate::bits::PART, 0);
+    copy
+}
+
 /// The inner products of codes for a module with vectors of `CODES` bytes
 /// (`Bytes`) and sums in lanes of 32 bits (`Ints`): `load_codes`, `expand_bits`,
 /// `field`, `multiply` (codes below 16), `multiply_bytes`, `no_ints`,
@@ -340,14 +351,13 @@ macro_rules! inner_products_of_codes {
                 let mut named = [four[0]; 4];
                 named[..four.len()].copy_from_slice(four);
                 let mut codes = [base; 4];
-                for ((codes, row), copy) in codes.iter_mut().zip(named).zip(&mut copies) {
-                    let start = row as usize * stride;
-                    *codes = base.get(start..start + bytes + PART).unwrap_or_else(|| {
-                        copy.clear();
-                        copy.extend_from_slice(&base[start..start + bytes]);
-                        copy.resize(bytes + PART, 0);
-                        copy
-                    });
+                for (r, copy) in copies.iter_mut().enumerate() {
+                    let start = named[r] as usize * stride;
+                    codes[r] = if start + bytes + PART <= base.len() {
+                        &base[start..]
+                    } else {
+                        $crate::arch::padded(&base[start..start + bytes], copy)
+                    };
                 }
                 let sums = multiply_rows::<BITS>(low, high, codes, planes);
                 for (out, total) in out.iter_mut().zip(totals(sums[0])) {
@@ -468,7 +478,9 @@ macro_rules! scans {
         ) -> Option<(usize, u32)> {
             let size = block_bytes(groups);
             for i in range {
-                let found = block_values(&blocks[i * size..][..size], groups, lut, p.a, p.b);
+                let block = &blocks[i * size..][..size];
+                prefetch(block.as_ptr().wrapping_add(BYTES_AHEAD), size);
+                let found = block_values(block, groups, lut, p.a, p.b);
                 let mask = below(found, p.threshold);
                 if mask != 0 {
                     store_values(values, found);
