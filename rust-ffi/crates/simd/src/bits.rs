@@ -106,7 +106,10 @@ impl BitQuery {
         let mut values = vec![0i16; dim];
         if step > 0.0 {
             for (value, &q) in values.iter_mut().zip(q) {
-                *value = portable::round((q / step).clamp(-max, max)) as i32 as i16;
+                let rounded = portable::round((q / step).clamp(-max, max));
+                // SAFETY: it is within -32,512..=32,512, and not NaN, since q
+                // and step are finite and step is not 0.
+                *value = unsafe { rounded.to_int_unchecked::<i32>() } as i16;
             }
         }
         let planes = Planes::new(bits, dim);
