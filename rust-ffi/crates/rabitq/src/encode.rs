@@ -135,7 +135,9 @@ impl Codec {
             if layout.dim < FEW_DIMS {
                 for factor in &FEW_DIMS_SCALES[1..] {
                     let (d, c) = simd.encode(z, self.scale * factor / norm, layout.bits, trial);
-                    if d * d * code_sq > dot * dot * c {
+                    // Over the norm: squares of the products themselves could overflow.
+                    let (better, best) = (d / norm, dot / norm);
+                    if better * better * code_sq > best * best * c {
                         (dot, code_sq) = (d, c);
                         std::mem::swap(codes, trial);
                     }

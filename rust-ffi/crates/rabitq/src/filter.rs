@@ -114,7 +114,7 @@ pub fn roaring_intervals(bytes: &[u8]) -> Result<Vec<(i64, i64)>> {
         |e: std::io::Error| Error::argument("roaring", e, "a portable 64-bit Roaring bitmap");
     let set = roaring::RoaringTreemap::deserialize_from(bytes).map_err(refused)?;
     // Unsigned order puts the negative ids last; signed order wants them first.
-    let (mut positive, mut negative): (Vec<(i64, i64)>, Vec<(i64, i64)>) = Default::default();
+    let (mut positive, mut negative) = (Vec::new(), Vec::new());
     for (high, bitmap) in set.bitmaps() {
         let out = if (high as i32) < 0 {
             &mut negative

@@ -537,7 +537,8 @@ impl VectorIndex for CellIndex {
     ) -> Result<Stats> {
         let request = Request::new(&self.options, s)?;
         let (n, k) = (queries.len(), s.k);
-        if ids.len() != n * k || scores.len() != n * k || counts.len() != n {
+        let places = n.checked_mul(k);
+        if Some(ids.len()) != places || Some(scores.len()) != places || counts.len() != n {
             let value = format!(
                 "{} ids, {} scores, {} counts",
                 ids.len(),

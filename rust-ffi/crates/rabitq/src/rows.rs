@@ -251,13 +251,14 @@ impl Source<'_> {
 }
 
 /// Refuses what no index can hold: NaN, infinities, components over 1e18, squared norms over 8e37,
-/// and zero vectors under cosine. Returns the squared norm.
+/// and under cosine vectors whose squared norm is zero or a denormal number, which has lost its
+/// precision. Returns the squared norm.
 pub(crate) fn check_vector(simd: Simd, metric: Metric, row: u64, x: &[f32]) -> Result<f32> {
     let norm_sq = simd.dot(x, x);
     // A finite squared norm under the limit rules out NaN and infinities at once.
     if norm_sq <= MAX_NORM_SQ
         && simd.max_abs(x) <= MAX_COMPONENT
-        && (norm_sq > 0.0 || metric != Metric::Cosine)
+        && (norm_sq >= f32::MIN_POSITIVE || metric != Metric::Cosine)
     {
         return Ok(norm_sq);
     }

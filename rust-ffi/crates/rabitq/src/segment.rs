@@ -166,15 +166,21 @@ impl Builder<'_> {
                     rows,
                     dim,
                 };
-                let ids = self.id_map(ids, rows)?;
-                let mean = self.check(originals.view(), None)?;
-                self.keep(ids, originals, mean)
+                self.taken_over(ids, originals)
             }
-            Source::Mapped(file) => {
-                let ids = self.id_map(ids, file.view().len())?;
-                let mean = self.check(file.view(), None)?;
-                self.keep(ids, Originals::File(file), mean)
-            }
+            Source::Mapped(file) => self.taken_over(ids, Originals::File(file)),
+        }
+    }
+
+    /// A segment of vectors that are the library's own: kept, or only coded.
+    fn taken_over(&self, ids: &Ids, originals: Originals) -> Result<Segment> {
+        let view = originals.view();
+        let ids = self.id_map(ids, view.len())?;
+        let mean = self.check(view, None)?;
+        if self.options.kind.keeps_originals() {
+            self.keep(ids, originals, mean)
+        } else {
+            self.finish(ids, None, view, mean)
         }
     }
 
