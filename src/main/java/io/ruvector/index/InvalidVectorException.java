@@ -14,14 +14,14 @@ public final class InvalidVectorException extends IndexException {
    * An invalid vector.
    *
    * @param message the row, the component and its value
-   * @param row the row of the vector in its batch, from 0; -1 if it is a query
+   * @param row the row of the vector in its batch, from 0; 0 for a single vector or query
    */
   public InvalidVectorException(String message, long row) {
     super(Code.INVALID_VECTOR, message);
     this.row = row;
   }
 
-  /** The row of the vector in its batch, from 0; -1 if it is a query. */
+  /** The row of the vector in its batch, from 0; 0 for a single vector or query. */
   public long row() {
     return row;
   }

@@ -165,6 +165,8 @@ final class NativeHandle {
         lifetime.transferred = false;
         throw new IllegalStateException("%s is in use by another call".formatted(lifetime.name));
       }
+      // Within the lock, or a second transfer would begin before the first is seen.
+      lifetime.closed = true;
     }
     close();
     return address;

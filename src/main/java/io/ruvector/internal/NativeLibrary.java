@@ -19,18 +19,22 @@ import org.jspecify.annotations.Nullable;
 
 /** The native library as a whole: whether it fits the Java code, its facts and its threads. */
 public final class NativeLibrary {
-  /** The structs that cross the boundary, in the order of {@code ruv_struct_size}'s numbers. */
-  private static final List<MemoryLayout> STRUCTS =
-      List.of(
-          ruv_error.layout(),
-          ruv_index_options.layout(),
-          ruv_rows.layout(),
-          ruv_search.layout(),
-          ruv_stats.layout(),
-          ruv_index_info.layout(),
-          ruv_recommendation.layout());
-
   private NativeLibrary() {}
+
+  /**
+   * The structs that cross the boundary, in the order of {@code ruv_struct_size}'s numbers. Their
+   * layouts need native access, so nothing but the check touches them first.
+   */
+  private static List<MemoryLayout> structs() {
+    return List.of(
+        ruv_error.layout(),
+        ruv_index_options.layout(),
+        ruv_rows.layout(),
+        ruv_search.layout(),
+        ruv_stats.layout(),
+        ruv_index_info.layout(),
+        ruv_recommendation.layout());
+  }
 
   private static final class Holder {
     static final @Nullable NativeLibraryException FAILURE = check();
@@ -65,8 +69,9 @@ public final class NativeLibrary {
                 .formatted(abi, RuvectorH.RUV_ABI_VERSION()));
       }
       List<String> differences = new ArrayList<>();
-      for (int which = 0; which < STRUCTS.size(); which++) {
-        MemoryLayout struct = STRUCTS.get(which);
+      List<MemoryLayout> structs = structs();
+      for (int which = 0; which < structs.size(); which++) {
+        MemoryLayout struct = structs.get(which);
         long size = RuvectorH.ruv_struct_size(which);
         if (size != struct.byteSize()) {
           differences.add(
