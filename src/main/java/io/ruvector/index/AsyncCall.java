@@ -27,7 +27,7 @@ final class AsyncCall<R> implements Runnable {
 
   static <R> CompletableFuture<R> submit(Body<R> body, long timeoutNanos) {
     var call = new AsyncCall<>(body, timeoutNanos);
-    call.future.whenComplete((result, failure) -> call.stop());
+    var _ = call.future.whenComplete((result, failure) -> call.stop());
     SearchPool.execute(call);
     return call.future;
   }

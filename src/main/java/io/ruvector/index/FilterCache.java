@@ -6,8 +6,8 @@ import java.util.Iterator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The last few filters that the searches of one index used, by identity, so that a filter that is
- * used again has its bitmap already.
+ * The last few filters that the searches of one index used, so that a filter that is used again, or
+ * made again for each search, has its bitmap already.
  */
 final class FilterCache {
   /** A bitmap takes a bit for each row: eight of them are a byte for each. */
@@ -71,12 +71,12 @@ final class FilterCache {
 
   private @Nullable Entry take(IdFilter filter) {
     Entry first = entries.peekFirst();
-    if (first != null && first.filter == filter) {
+    if (first != null && first.filter.equals(filter)) {
       return entries.removeFirst();
     }
     for (Iterator<Entry> i = entries.iterator(); i.hasNext(); ) {
       Entry entry = i.next();
-      if (entry.filter == filter) {
+      if (entry.filter.equals(filter)) {
         i.remove();
         return entry;
       }

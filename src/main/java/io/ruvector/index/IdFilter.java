@@ -9,8 +9,7 @@ import java.util.Arrays;
  *
  * <p>A set is kept as intervals, so that ranges cost nothing and {@link #not()} is exact over all
  * 64-bit ids, whatever the index holds. Safe for use from many threads. An index remembers the last
- * few filters by identity: keep a filter that is used again, or {@linkplain VectorIndex#prepare
- * prepare} it.
+ * few filters that it was searched with; to be sure, {@linkplain VectorIndex#prepare prepare} one.
  */
 public final class IdFilter {
   private static final IdFilter ALL =
@@ -207,9 +206,10 @@ public final class IdFilter {
   /** Whether the other set has the same ids. */
   @Override
   public boolean equals(Object other) {
-    return other instanceof IdFilter that
-        && Arrays.equals(lows, that.lows)
-        && Arrays.equals(highs, that.highs);
+    return other == this
+        || (other instanceof IdFilter that
+            && Arrays.equals(lows, that.lows)
+            && Arrays.equals(highs, that.highs));
   }
 
   /** A hash of the ids. */

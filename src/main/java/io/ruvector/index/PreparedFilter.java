@@ -39,7 +39,7 @@ public final class PreparedFilter implements AutoCloseable {
 
   /** Refuses a search of another index than the one that this was prepared for. */
   void checkIndex(VectorIndex searched) {
-    if (searched != index) {
+    if (!searched.equals(index)) {
       throw Checks.illegal(
           "filter",
           "prepared for %s".formatted(index),

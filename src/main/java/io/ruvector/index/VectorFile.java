@@ -114,7 +114,7 @@ final class VectorFile {
     if (version != 1 && version != 2) {
       throw bad(path, "version", "%d, allowed: 1 and 2".formatted(version));
     }
-    long start = NPY_LENGTH + (version == 1 ? Short.BYTES : Integer.BYTES);
+    int start = NPY_LENGTH + (version == 1 ? Short.BYTES : Integer.BYTES);
     long length =
         version == 1
             ? Short.toUnsignedLong(mapped.get(SHORT, NPY_LENGTH))

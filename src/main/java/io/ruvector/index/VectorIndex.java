@@ -17,9 +17,9 @@ import java.util.stream.Stream;
  *
  * <p>Safe for use from many threads: a search sees the last change that was completed when it
  * began, whole, and never waits for a writer; writers wait for each other. Each of these methods,
- * but for {@link #close()}, {@link #isClosed()} and {@link #toString()}, throws {@link
- * IllegalStateException} once the index is closed, and {@link RuVectorException} with the code
- * {@code POISONED} if an earlier fault of this library, inside a change, has made it unusable.
+ * but for {@link #close()} and {@link #isClosed()}, throws {@link IllegalStateException} once the
+ * index is closed, and {@link RuVectorException} with the code {@code POISONED} if an earlier fault
+ * of this library, inside a change, has made it unusable.
  *
  * <p>Whoever creates an index closes it. One that is forgotten is freed some time after it has
  * become garbage.

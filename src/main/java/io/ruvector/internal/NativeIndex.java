@@ -254,7 +254,7 @@ public final class NativeIndex {
   }
 
   private static MemorySegment path(Arena arena, Path path) {
-    if (path.getFileSystem() != FileSystems.getDefault()) {
+    if (!path.getFileSystem().equals(FileSystems.getDefault())) {
       throw Checks.illegal("path", path.toUri(), "a file of the default file system");
     }
     byte[] text = path.toAbsolutePath().toString().getBytes(StandardCharsets.UTF_8);

@@ -37,6 +37,8 @@ public final class NativeLibrary {
   }
 
   private static final class Holder {
+    /** Only ever thrown as a copy, with the stack of the call that meets it. */
+    @SuppressWarnings("StaticAssignmentOfThrowable")
     static final @Nullable NativeLibraryException FAILURE = check();
 
     private static @Nullable NativeLibraryException check() {

@@ -64,7 +64,7 @@ final class Scratch implements AutoCloseable {
 
   /** A scratch that no other call has. */
   static Scratch borrow() {
-    int home = (int) (Thread.currentThread().threadId() * 0x9E3779B97F4A7C15L >>> 58);
+    int home = (int) ((Thread.currentThread().threadId() * 0x9E3779B97F4A7C15L) >>> 58);
     for (int i = 0; i < SLOTS; i++) {
       int slot = (home + i) % SLOTS;
       if (POOL.get(slot * SPREAD) != null) {
@@ -87,7 +87,7 @@ final class Scratch implements AutoCloseable {
       return;
     }
     for (int i = 0; i < SLOTS; i++) {
-      if (POOL.compareAndSet((home + i) % SLOTS * SPREAD, null, this)) {
+      if (POOL.compareAndSet(((home + i) % SLOTS) * SPREAD, null, this)) {
         return;
       }
     }

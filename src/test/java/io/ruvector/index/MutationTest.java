@@ -117,7 +117,7 @@ class MutationTest {
         long[] ids =
             random
                 .longs(random.nextInt(50))
-                .map(i -> known.isEmpty() ? i : known.get((int) Math.floorMod(i, known.size())))
+                .map(i -> known.isEmpty() ? i : known.get(Math.floorMod(i, known.size())))
                 .toArray();
         long removed = 0;
         for (long id : ids) {
