@@ -13,8 +13,10 @@ use crate::segment::{Codes, Segment};
 use crate::tombstones::bits32;
 use crate::top::{Hit, Top};
 
-/// Blocks between two looks at the cancel flag and the deadline, some 0.1 ms.
-const STRIP: usize = 4096;
+/// Blocks that are scanned with one threshold: some 30 survivors of 300,000 rows.
+const STRIP: usize = 64;
+/// Strips between two looks at the cancel flag and the deadline, some 0.1 ms.
+const CHECK_STRIPS: usize = 64;
 /// Survivors of the 1-bit scan that are estimated together.
 const PENDING: usize = 32;
 /// The full-bit estimate's multiplier, as a part of epsilon: a larger one sends many times more
@@ -220,6 +222,10 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
+    fn is_filtered(&self) -> bool {
+        self.allowed.is_some() || self.view.dead.count() > 0
+    }
+
     /// Bit i is set where row `first + i` may be a hit.
     #[inline]
     fn mask32(&self, first: usize) -> u32 {
@@ -234,12 +240,13 @@ impl Part<'_> {
     /// Rows that may be hits, where a filter names few of them.
     fn listed(&self) -> Option<Vec<u32>> {
         let allowed = self.allowed?;
-        let rows = allowed.words.iter().enumerate().flat_map(|(i, &word)| {
-            std::iter::successors((word != 0).then_some(word), |w| {
-                Some(w & (w - 1)).filter(|w| *w != 0)
-            })
-            .map(move |w| (i * 64) as u32 + w.trailing_zeros())
-        });
+        let halves = allowed
+            .words
+            .iter()
+            .flat_map(|&word| [word as u32, (word >> 32) as u32]);
+        let rows = halves
+            .enumerate()
+            .flat_map(|(i, mask)| lanes(mask).map(move |lane| (i * BLOCK + lane) as u32));
         Some(
             rows.filter(|&row| !self.view.dead.contains(row as usize))
                 .collect(),
@@ -514,7 +521,6 @@ impl Searcher<'_> {
         let first_row = cell.first_row as usize;
         let start = cell.first_block as usize * layout.block_bytes;
         let blocks = &codes.blocks[start..][..rows.div_ceil(BLOCK) * layout.block_bytes];
-        let records: &[u8] = &codes.records;
         let one = codes.one;
         let final_estimates = S::RANKS_ESTIMATES && layout.bits == 1;
         let bound = if final_estimates {
@@ -534,71 +540,113 @@ impl Searcher<'_> {
             // Ties stay in: the kernel keeps what is strictly below.
             ((limit - query.base + slack) * one.add_scale).next_up()
         };
+        let mut masks = [0u32; STRIP];
         let mut pending = [0u32; PENDING + BLOCK];
         let mut waiting = 0;
-        let mut values = [0f32; BLOCK];
-        let mut strip = range.start;
-        while strip < range.end {
-            self.request.control.check()?;
-            let end = range.end.min(strip + STRIP);
-            let mut next = strip;
+        let last = range.end;
+        for (strip, start) in range.clone().step_by(STRIP).enumerate() {
+            if strip % CHECK_STRIPS == 0 {
+                self.request.control.check()?;
+            }
             params.threshold = threshold(sink);
-            while let Some((block, mask)) = self.simd.scan(
-                blocks,
-                layout.groups,
-                &query.table,
-                next,
-                end,
-                &params,
-                &mut values,
-            ) {
-                next = block + 1;
-                let inside = block * BLOCK;
-                let live = if rows - inside < BLOCK {
-                    (1 << (rows - inside)) - 1
-                } else {
-                    u32::MAX
-                };
-                let survivors = mask & live & part.mask32(first_row + inside);
-                if layout.bits == 1 {
-                    for lane in lanes(survivors) {
-                        let (_, mul) = layout.half(
-                            &blocks[block * layout.block_bytes..][..layout.block_bytes],
-                            lane,
-                        );
-                        let error = mul / one.mul_scale * bound;
-                        let score = values[lane] / one.add_scale + query.base + error;
-                        let row = first_row + inside + lane;
-                        let place = Place {
-                            segment: part.index,
-                            row: row as u32,
-                        };
-                        sink.estimate(place, || part.segment.ids.get(row), score, error);
-                    }
-                    params.threshold = threshold(sink);
+            let masks = &mut masks[..STRIP.min(last - start)];
+            if !self
+                .simd
+                .scan(blocks, layout.groups, &query.table, start, &params, masks)
+            {
+                continue;
+            }
+            if part.is_filtered() || last * BLOCK > rows {
+                for (first, mask) in (start * BLOCK..).step_by(BLOCK).zip(masks.iter_mut()) {
+                    let inside = if rows - first < BLOCK {
+                        (1 << (rows - first)) - 1
+                    } else {
+                        u32::MAX
+                    };
+                    *mask &= inside & part.mask32(first_row + first);
+                }
+            }
+            for (first, &mask) in (start * BLOCK..).step_by(BLOCK).zip(masks.iter()) {
+                if layout.bits == 1 && mask != 0 {
+                    self.one_bit(
+                        query,
+                        codes,
+                        part,
+                        blocks,
+                        (first, first_row),
+                        mask,
+                        bound,
+                        sink,
+                    );
                     continue;
                 }
-                for lane in lanes(survivors) {
-                    let row = first_row + inside + lane;
-                    pending[waiting] = row as u32;
+                for lane in lanes(mask) {
+                    pending[waiting] = (first_row + first + lane) as u32;
                     waiting += 1;
-                    simd::prefetch(&records[row * layout.record_bytes..][..layout.record_bytes]);
                 }
                 if waiting >= PENDING {
                     self.full_bits(query, codes, part, &pending[..waiting], sink, stats);
                     waiting = 0;
-                    params.threshold = threshold(sink);
                 }
             }
-            strip = end;
         }
         if waiting > 0 {
             self.full_bits(query, codes, part, &pending[..waiting], sink, stats);
         }
-        stats.scanned += rows
-            .min(range.end * BLOCK)
-            .saturating_sub(range.start * BLOCK) as u64;
+        stats.scanned += rows.min(last * BLOCK).saturating_sub(range.start * BLOCK) as u64;
         Ok(())
+    }
+
+    /// Gives rows of a block with their 1-bit estimates.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one place in one segment"
+    )]
+    fn one_bit<S: Sink>(
+        &self,
+        query: &CodedQuery,
+        codes: &Codes,
+        part: &Part,
+        blocks: &[u8],
+        (inside, first_row): (usize, usize),
+        rows: u32,
+        bound: f32,
+        sink: &mut S,
+    ) {
+        let layout = &query.codec.layout;
+        let one = codes.one;
+        let block = inside / BLOCK;
+        let ratio = one.add_scale / one.mul_scale;
+        let (a, b) = (ratio * query.table_step, ratio * query.table_bias);
+        let mut scores = [0f32; BLOCK];
+        self.simd.scan_all(
+            blocks,
+            layout.groups,
+            &query.table,
+            block,
+            block + 1,
+            a,
+            b,
+            &mut scores,
+        );
+        for lane in lanes(rows) {
+            let (_, mul) = layout.half(
+                &blocks[block * layout.block_bytes..][..layout.block_bytes],
+                lane,
+            );
+            let row = first_row + inside + lane;
+            let place = Place {
+                segment: part.index,
+                row: row as u32,
+            };
+            let score = scores[lane] / one.add_scale + query.base;
+            sink.estimate(
+                place,
+                || part.segment.ids.get(row),
+                score,
+                mul / one.mul_scale * bound,
+            );
+        }
     }
 
     /// Estimates rows with all their bits.
@@ -616,6 +664,9 @@ impl Searcher<'_> {
         let bits = query.bits.as_ref().expect("more than one bit");
         let mut dots = [0i64; PENDING + BLOCK];
         let dots = &mut dots[..rows.len()];
+        for &row in rows {
+            simd::prefetch(&records[row as usize * layout.record_bytes..][..layout.record_bytes]);
+        }
         self.simd
             .bit_dots(bits, records, layout.record_bytes, rows, dots);
         stats.estimated += rows.len() as u64;
@@ -711,9 +762,11 @@ pub(crate) fn exact(simd: Simd, metric: Metric, query: &[f32], row: &[f32]) -> f
 }
 
 /// The set bits of a mask.
-fn lanes(mask: u32) -> impl Iterator<Item = usize> {
-    std::iter::successors((mask != 0).then_some(mask), |m| {
-        Some(m & (m - 1)).filter(|m| *m != 0)
+#[inline]
+fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lane = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        (lane < u32::BITS).then_some(lane as usize)
     })
-    .map(|m| m.trailing_zeros() as usize)
 }

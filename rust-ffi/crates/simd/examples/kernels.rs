@@ -109,14 +109,14 @@ fn scan(simd: Simd, dim: usize, rows: usize) -> u64 {
         threshold: sorted[rows / 600],
     };
     let survivors = || {
-        let (mut from, mut found, mut values) = (0, 0, [0.0; BLOCK_ROWS]);
-        while let Some((block, mask)) =
-            simd.scan(&blocks, groups, &lut, from, count, &p, &mut values)
-        {
-            found += mask.count_ones();
-            from = block + 1;
+        let mut masks = [0; 64];
+        let mut total = 0;
+        for from in (0..count).step_by(masks.len()) {
+            let masks = &mut masks[..64.min(count - from)];
+            simd.scan(&blocks, groups, &lut, from, &p, masks);
+            total += masks.iter().map(|mask| mask.count_ones()).sum::<u32>();
         }
-        found
+        total
     };
     time(
         simd,

@@ -56,12 +56,12 @@ impl Simd {
         dispatch!(self, lut_build(q, lut))
     }
 
-    /// Finds the first of the blocks `from..to` with a value below the
-    /// threshold: its index, the mask of such rows, and all its values. Of
-    /// `values`, nothing is changed if there is none.
+    /// Writes a mask for each of the blocks from `from` on: bit v is set where
+    /// row v has a value below the threshold. Returns whether any bit is set.
     ///
-    /// Panics if `blocks` or `lut` is too short for `to` and `groups`.
-    #[allow(clippy::too_many_arguments)]
+    /// It does not branch on what it finds: a wrong guess would cost more than
+    /// the block. Panics if `blocks` or `lut` is too short for the masks and
+    /// `groups`.
     #[inline]
     pub fn scan(
         self,
@@ -69,12 +69,13 @@ impl Simd {
         groups: usize,
         lut: &[u8],
         from: usize,
-        to: usize,
         p: &ScanParams,
-        values: &mut [f32; BLOCK_ROWS],
-    ) -> Option<(usize, u32)> {
+        masks: &mut [u32],
+    ) -> bool {
+        let to = from + masks.len();
         check(blocks, groups, lut, to);
-        dispatch!(self, scan(blocks, groups, lut, from..to, p, values))
+        let size = block_bytes(groups);
+        dispatch!(self, scan(&blocks[from * size..], groups, lut, p, masks))
     }
 
     /// Writes the values add - mul (a s + b) of all rows of the blocks

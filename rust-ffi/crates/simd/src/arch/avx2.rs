@@ -1,7 +1,6 @@
 //! AVX2 with FMA, F16C and POPCNT.
 
 use std::arch::x86_64::*;
-use std::ops::Range;
 
 use super::prefetch;
 use crate::bits::{BitQuery, PART, Planes};

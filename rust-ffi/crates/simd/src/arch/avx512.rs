@@ -1,7 +1,6 @@
 //! AVX-512 (F, BW, DQ, VL, VNNI, VPOPCNTDQ).
 
 use std::arch::x86_64::*;
-use std::ops::Range;
 
 use super::prefetch;
 use crate::bits::{BitQuery, PART, Planes};
@@ -304,24 +303,17 @@ fn block_values(block: &[u8], sums: [__m512i; 2], a: f32, b: f32) -> [V; 2] {
 }
 
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-pub fn scan(
-    blocks: &[u8],
-    groups: usize,
-    lut: &[u8],
-    range: Range<usize>,
-    p: &ScanParams,
-    values: &mut [f32; BLOCK_ROWS],
-) -> Option<(usize, u32)> {
+pub fn scan(blocks: &[u8], groups: usize, lut: &[u8], p: &ScanParams, masks: &mut [u32]) -> bool {
     match groups.div_ceil(4) {
-        1 => scan_fixed::<1>(blocks, groups, lut, range, p, values),
-        2 => scan_fixed::<2>(blocks, groups, lut, range, p, values),
-        3 => scan_fixed::<3>(blocks, groups, lut, range, p, values),
-        4 => scan_fixed::<4>(blocks, groups, lut, range, p, values),
-        5 => scan_fixed::<5>(blocks, groups, lut, range, p, values),
-        6 => scan_fixed::<6>(blocks, groups, lut, range, p, values),
-        7 => scan_fixed::<7>(blocks, groups, lut, range, p, values),
-        8 => scan_fixed::<8>(blocks, groups, lut, range, p, values),
-        _ => scan_with(blocks, groups, range, p, values, |block| {
+        1 => scan_fixed::<1>(blocks, groups, lut, p, masks),
+        2 => scan_fixed::<2>(blocks, groups, lut, p, masks),
+        3 => scan_fixed::<3>(blocks, groups, lut, p, masks),
+        4 => scan_fixed::<4>(blocks, groups, lut, p, masks),
+        5 => scan_fixed::<5>(blocks, groups, lut, p, masks),
+        6 => scan_fixed::<6>(blocks, groups, lut, p, masks),
+        7 => scan_fixed::<7>(blocks, groups, lut, p, masks),
+        8 => scan_fixed::<8>(blocks, groups, lut, p, masks),
+        _ => scan_with(blocks, groups, p, masks, |block| {
             block_sums(block, groups, lut)
         }),
     }
@@ -334,13 +326,16 @@ fn scan_fixed<const N: usize>(
     blocks: &[u8],
     groups: usize,
     lut: &[u8],
-    range: Range<usize>,
     p: &ScanParams,
-    values: &mut [f32; BLOCK_ROWS],
-) -> Option<(usize, u32)> {
-    let tables = lut.as_chunks::<64>().0.first_chunk::<N>()?;
+    masks: &mut [u32],
+) -> bool {
+    let tables = lut
+        .as_chunks::<64>()
+        .0
+        .first_chunk::<N>()
+        .expect("checked by the caller");
     let tables: [__m512i; N] = std::array::from_fn(|k| load_bytes(&tables[k]));
-    scan_with(blocks, groups, range, p, values, |block| {
+    scan_with(blocks, groups, p, masks, |block| {
         let vectors = vectors(block)
             .first_chunk::<N>()
             .expect("a block ends in its factors");
@@ -353,24 +348,21 @@ fn scan_fixed<const N: usize>(
 fn scan_with(
     blocks: &[u8],
     groups: usize,
-    range: Range<usize>,
     p: &ScanParams,
-    values: &mut [f32; BLOCK_ROWS],
+    masks: &mut [u32],
     sums: impl Fn(&[u8]) -> [__m512i; 2],
-) -> Option<(usize, u32)> {
+) -> bool {
     let size = block_bytes(groups);
     let threshold = _mm512_set1_ps(p.threshold);
-    for i in range {
-        let block = &blocks[i * size..][..size];
+    let mut any = 0;
+    for (block, mask) in blocks.chunks_exact(size).zip(masks) {
         prefetch(block.as_ptr().wrapping_add(BYTES_AHEAD), size);
         let found = block_values(block, sums(block), p.a, p.b);
         let below = found.map(|v| _mm512_cmp_ps_mask::<_CMP_LT_OQ>(v, threshold));
-        if below[0] | below[1] != 0 {
-            store_values(values, found);
-            return Some((i, u32::from(below[0]) | u32::from(below[1]) << 16));
-        }
+        *mask = u32::from(below[0]) | u32::from(below[1]) << 16;
+        any |= *mask;
     }
-    None
+    any != 0
 }
 
 #[inline]

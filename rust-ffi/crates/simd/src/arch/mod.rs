@@ -472,22 +472,18 @@ macro_rules! scans {
             blocks: &[u8],
             groups: usize,
             lut: &[u8],
-            range: Range<usize>,
             p: &ScanParams,
-            values: &mut [f32; BLOCK_ROWS],
-        ) -> Option<(usize, u32)> {
+            masks: &mut [u32],
+        ) -> bool {
             let size = block_bytes(groups);
-            for i in range {
-                let block = &blocks[i * size..][..size];
+            let mut any = 0;
+            for (block, mask) in blocks.chunks_exact(size).zip(masks) {
                 prefetch(block.as_ptr().wrapping_add(BYTES_AHEAD), size);
                 let found = block_values(block, groups, lut, p.a, p.b);
-                let mask = below(found, p.threshold);
-                if mask != 0 {
-                    store_values(values, found);
-                    return Some((i, mask));
-                }
+                *mask = below(found, p.threshold);
+                any |= *mask;
             }
-            None
+            any != 0
         }
 
         #[target_feature(enable = $features)]

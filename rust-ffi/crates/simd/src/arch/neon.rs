@@ -2,7 +2,6 @@
 
 use std::arch::aarch64::*;
 use std::arch::asm;
-use std::ops::Range;
 
 use super::prefetch;
 use crate::bits::{BitQuery, PART, Planes};

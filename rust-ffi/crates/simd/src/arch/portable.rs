@@ -424,23 +424,12 @@ fn block_values(block: &[u8], lut: &[u8], a: f32, b: f32) -> [f32; BLOCK_ROWS] {
     })
 }
 
-pub fn scan(
-    blocks: &[u8],
-    groups: usize,
-    lut: &[u8],
-    range: std::ops::Range<usize>,
-    p: &ScanParams,
-    values: &mut [f32; BLOCK_ROWS],
-) -> Option<(usize, u32)> {
-    let size = block_bytes(groups);
-    range.into_iter().find_map(|i| {
-        let found = block_values(&blocks[i * size..][..size], lut, p.a, p.b);
-        let mask = (0..BLOCK_ROWS).fold(0, |mask, v| mask | u32::from(found[v] < p.threshold) << v);
-        (mask != 0).then(|| {
-            *values = found;
-            (i, mask)
-        })
-    })
+pub fn scan(blocks: &[u8], groups: usize, lut: &[u8], p: &ScanParams, masks: &mut [u32]) -> bool {
+    for (block, mask) in blocks.chunks_exact(block_bytes(groups)).zip(&mut *masks) {
+        let found = block_values(block, lut, p.a, p.b);
+        *mask = (0..BLOCK_ROWS).fold(0, |mask, v| mask | u32::from(found[v] < p.threshold) << v);
+    }
+    masks.iter().any(|mask| *mask != 0)
 }
 
 pub fn scan_all(blocks: &[u8], groups: usize, lut: &[u8], a: f32, b: f32, out: &mut [f32]) {
