@@ -156,12 +156,13 @@ impl Codec {
     fn factors(&self, add: f32, norm_sq: f32, dot: f32, code_sq: f32) -> Factors {
         let weight = if self.metric == Metric::L2 { 2.0 } else { 1.0 };
         let mul = weight * (norm_sq / dot);
-        let missing = 1.0 - (dot / code_sq) * (dot / norm_sq);
+        // A code may be exact but for what single precision loses here.
+        let missing = (1.0 - (dot / code_sq) * (dot / norm_sq)).max(0.0) + 4.0 * f32::EPSILON;
         let freedom = (self.layout.dim - 1).max(1) as f32;
         let kappa = if self.layout.dim == 1 {
             0.0
         } else {
-            (code_sq * missing.max(0.0) / freedom).sqrt()
+            (code_sq * missing / freedom).sqrt()
         };
         Factors { add, mul, kappa }
     }
