@@ -1,0 +1,223 @@
+package io.ruvector.cli;
+
+import io.ruvector.RuVector;
+import io.ruvector.index.Ids;
+import io.ruvector.index.IndexOptions;
+import io.ruvector.index.Originals;
+import io.ruvector.index.SearchRequest;
+import io.ruvector.index.VectorIndex;
+import io.ruvector.index.Vectors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "bench",
+    description = {
+      "Measure recall and speed against known neighbours, one query a call on one thread.",
+      "",
+      "The first tenth of the queries warms up, the others are timed in five passes; the median "
+          + "counts. qps is by the wall, qps_cpu by the CPU time of the whole process. recall is "
+          + "that of the true 10, also where --k asks for more hits."
+    },
+    footer = {
+      "",
+      "Example:",
+      "  ruvector bench --index plus --base base.f32 --queries query.f32 --truth truth.i32 \\",
+      "      --dim 128 --sweep 'epsilon=1,1.5,1.9;rerankFactor=20,100' --format jsonl"
+    })
+@SuppressWarnings("NullAway.Init")
+final class BenchCommand implements Callable<Integer> {
+  private static final double WARM_UP_SECONDS = 5;
+
+  /** Rows of the index that is built first, so that loading classes is not timed. */
+  private static final int FIRST_BUILD = 256;
+
+  @Mixin private final KindMixin kind = new KindMixin();
+
+  @Option(
+      names = "--base",
+      required = true,
+      paramLabel = "FILE",
+      description = "The vectors to search: .fvecs, .npy, or raw 32-bit floats.")
+  private Path base;
+
+  @Option(
+      names = "--queries",
+      required = true,
+      paramLabel = "FILE",
+      description = "The queries, in the same formats.")
+  private Path queryFile;
+
+  @Option(
+      names = "--truth",
+      required = true,
+      paramLabel = "FILE",
+      description = "The true neighbours, nearest first: .ivecs, .npy, or raw 32-bit integers.")
+  private Path truthFile;
+
+  @Option(
+      names = "--dim",
+      required = true,
+      paramLabel = "D",
+      description = "Components of each vector.")
+  private int dim;
+
+  @Option(
+      names = "--truth-k",
+      defaultValue = "100",
+      paramLabel = "K",
+      description = "True neighbours of each query in the file; by default ${DEFAULT-VALUE}.")
+  private int truthK;
+
+  @Option(
+      names = {"-k", "--k"},
+      defaultValue = "10",
+      paramLabel = "K",
+      description = "Hits to search for; by default ${DEFAULT-VALUE}.")
+  private int k;
+
+  @Option(
+      names = "--sweep",
+      paramLabel = "KEY=V,V;..",
+      converter = Sweep.Converter.class,
+      description =
+          "Settings to measure: nprobe, rerankFactor and epsilon; several keys give all "
+              + "combinations. By default those of the index.")
+  private Sweep sweep = Sweep.DEFAULTS;
+
+  @Option(
+      names = "--threads",
+      defaultValue = "1",
+      paramLabel = "N",
+      description = "Threads of the build; by default ${DEFAULT-VALUE}.")
+  private int threads;
+
+  @Option(
+      names = "--pass-seconds",
+      defaultValue = "${env:BENCH_PASS_SECONDS:-1}",
+      paramLabel = "S",
+      description = "Seconds of each pass; by default BENCH_PASS_SECONDS, or 1.")
+  private double passSeconds;
+
+  @Option(
+      names = "--tag",
+      defaultValue = "",
+      paramLabel = "NAME",
+      description = "A name for this run, repeated on each line.")
+  private String tag = "";
+
+  @Mixin private final OutputMixin output = new OutputMixin();
+  @Mixin final HelpMixin help = new HelpMixin();
+
+  @Override
+  public Integer call() throws IOException {
+    RuVector.configure(threads);
+    Vectors vectors = DataFile.vectors(base, dim);
+    Vectors queryRows = DataFile.vectors(queryFile, dim);
+    float[][] queries = rows(queryRows, queryRows.rows());
+    DataFile.Truth truth = DataFile.truth(truthFile, truthK);
+    if (queries.length == 0 || truth.queries() != queries.length) {
+      throw CliException.data(
+          "%s has neighbours of %d queries, and %s has %d queries"
+              .formatted(truthFile, truth.queries(), queryFile, queries.length));
+    }
+    for (int row : truth.rows()) {
+      if (row < 0 || row >= vectors.rows()) {
+        throw CliException.data(
+            "%s: row %d, but %s has %d rows".formatted(truthFile, row, base, vectors.rows()));
+      }
+    }
+    var recall = new Recall(vectors, queries, truth, kind.metric().metric(), k);
+    Report report = output.report();
+    try (VectorIndex index = build(vectors, report)) {
+      for (Sweep.Setting setting : sweep.settings()) {
+        report.add("settings", measure(index, queries, recall, setting));
+      }
+    }
+    report.finish();
+    return ExitCode.OK;
+  }
+
+  private static float[][] rows(Vectors vectors, long count) {
+    float[][] rows = new float[Math.toIntExact(count)][];
+    Arrays.setAll(rows, vectors::row);
+    return rows;
+  }
+
+  private VectorIndex build(Vectors vectors, Report report) throws IOException {
+    // Reading the file is no part of building: all its pages are in memory after this.
+    for (long row = 0; row < vectors.rows(); row++) {
+      vectors.row(row);
+    }
+    float[][] few = rows(vectors, Math.min(FIRST_BUILD, vectors.rows()));
+    IndexOptions copied = kind.options().originals(Originals.COPY);
+    kind.name().build(Vectors.copyOf(few), Ids.from(0), copied).close();
+    double cpu = CLibrary.cpuSeconds();
+    long start = System.nanoTime();
+    VectorIndex index = kind.name().build(vectors, Ids.from(0), kind.options());
+    double wall = (System.nanoTime() - start) / 1e9;
+    cpu = CLibrary.cpuSeconds() - cpu;
+    try {
+      report.add(
+          "build",
+          new Row()
+              .put("tag", tag)
+              .put("build_s", wall, 3)
+              .put("build_cpu_s", cpu, 3)
+              .put("bytes_per_vec", (double) savedBytes(index) / vectors.rows(), 1)
+              .put("resident_per_vec", (double) index.memoryBytes() / vectors.rows(), 1)
+              .put("cpu", RuVector.cpuFeatures()));
+      return index;
+    } catch (IOException | RuntimeException e) {
+      index.close();
+      throw e;
+    }
+  }
+
+  private static long savedBytes(VectorIndex index) throws IOException {
+    Path folder = Files.createTempDirectory("ruvector-bench");
+    Path file = folder.resolve("saved.rvx");
+    try {
+      index.save(file);
+      return Files.size(file);
+    } finally {
+      Files.deleteIfExists(file);
+      Files.delete(folder);
+    }
+  }
+
+  private Row measure(VectorIndex index, float[][] queries, Recall recall, Sweep.Setting setting) {
+    SearchRequest[] requests = new SearchRequest[queries.length];
+    for (int i = 0; i < requests.length; i++) {
+      requests[i] = setting.apply(SearchRequest.of(queries[i]).k(k));
+    }
+    long[] ids = new long[k];
+    float[] scores = new float[k];
+    int[] hits = new int[1];
+    var measurement =
+        new Measurement(query -> hits[0] = index.search(requests[query], ids, scores));
+    int warm = Math.max(1, queries.length / 10);
+    measurement.warmUp(warm, WARM_UP_SECONDS);
+    double found = 0;
+    for (int i = 0; i < queries.length; i++) {
+      measurement.time(i);
+      found += recall.of(i, ids, hits[0]);
+    }
+    int from = warm < queries.length ? warm : 0;
+    Measurement.Speed speed = measurement.run(from, queries.length, passSeconds);
+    return new Row()
+        .put("tag", tag)
+        .put("p", setting.toString())
+        .put("recall", found / queries.length, 5)
+        .put("qps", speed.wall(), 1)
+        .put("qps_cpu", speed.cpu(), 1)
+        .put("p50_us", measurement.micros(.5), 1)
+        .put("p99_us", measurement.micros(.99), 1);
+  }
+}

@@ -1,0 +1,155 @@
+package io.ruvector.cli;
+
+import io.ruvector.index.Hit;
+import io.ruvector.index.IdFilter;
+import io.ruvector.index.SearchRequest;
+import io.ruvector.index.SearchResult;
+import io.ruvector.index.VectorIndex;
+import io.ruvector.index.Vectors;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "search",
+    description = "Search a saved index for the vectors nearest to queries.",
+    footer = {
+      "",
+      "Examples:",
+      "  ruvector search --index-file base.rvx --query \"0.1,0.7,0.2\" -k 5",
+      "  ruvector search --index-file base.rvx --queries q.fvecs --format jsonl"
+    })
+@SuppressWarnings("NullAway.Init")
+final class SearchCommand implements Callable<Integer> {
+  /** Queries of a batch: enough for all threads, and the first hits come soon. */
+  private static final int BATCH = 1_024;
+
+  @Option(
+      names = "--index-file",
+      required = true,
+      paramLabel = "FILE",
+      description = "The saved index.")
+  private Path file;
+
+  @ArgGroup(multiplicity = "1")
+  private final Queries queries = new Queries();
+
+  private static final class Queries {
+    @Option(
+        names = "--query",
+        paramLabel = "\"X,X,..\"",
+        description = "One query: its components with commas between.")
+    private @Nullable String text;
+
+    @Option(
+        names = "--queries",
+        paramLabel = "FILE",
+        description = "A file of queries: .fvecs, .npy, .csv, or raw 32-bit floats.")
+    private @Nullable Path file;
+  }
+
+  @Option(
+      names = "-k",
+      defaultValue = "10",
+      paramLabel = "K",
+      description = "Hits for each query; by default ${DEFAULT-VALUE}.")
+  private int k;
+
+  @Option(
+      names = "--epsilon",
+      paramLabel = "X",
+      description = "The multiplier of the error bounds, 0 to 16: more finds more, slower.")
+  private @Nullable Float epsilon;
+
+  @Option(
+      names = "--rerank-factor",
+      paramLabel = "N",
+      description = "The cap of exact comparisons, times k.")
+  private @Nullable Integer rerankFactor;
+
+  @Option(
+      names = "--filter",
+      paramLabel = "IDS",
+      converter = IdFilterConverter.class,
+      description = "Hits among these ids only, such as 0..1000,5000 (ends included).")
+  private @Nullable IdFilter filter;
+
+  @Mixin private final OpenMixin opening = new OpenMixin();
+  @Mixin private final OutputMixin output = new OutputMixin();
+  @Mixin final HelpMixin help = new HelpMixin();
+
+  @Override
+  public Integer call() throws IOException {
+    SearchRequest template = SearchRequest.template().k(k);
+    template = epsilon == null ? template : template.epsilon(epsilon);
+    template = rerankFactor == null ? template : template.rerankFactor(rerankFactor);
+    template = filter == null ? template : template.filter(filter);
+    try (VectorIndex index = opening.open(file)) {
+      Vectors rows = queries(index.info().dim());
+      Report report = output.report();
+      try (Progress progress = output.progress("searching", rows.rows())) {
+        for (long from = 0; from < rows.rows(); from += BATCH) {
+          int count = (int) Math.min(BATCH, rows.rows() - from);
+          report(report, from, index, batch(rows, from, count), template);
+          progress.step(count);
+        }
+      }
+      report.finish();
+    }
+    return ExitCode.OK;
+  }
+
+  private static Vectors batch(Vectors rows, long from, int count) {
+    float[][] batch = new float[count][];
+    for (int i = 0; i < count; i++) {
+      batch[i] = rows.row(from + i);
+    }
+    return Vectors.copyOf(batch);
+  }
+
+  private static void report(
+      Report report, long from, VectorIndex index, Vectors batch, SearchRequest template) {
+    long query = from;
+    for (SearchResult result : index.searchBatch(batch, template)) {
+      int rank = 0;
+      for (Hit hit : result) {
+        rank++;
+        report.add(
+            "hits",
+            new Row()
+                .put("query", query)
+                .put("rank", rank)
+                .put("id", hit.id())
+                .put("score", hit.score()));
+      }
+      query++;
+    }
+  }
+
+  private Vectors queries(int dim) throws IOException {
+    if (queries.text != null) {
+      String[] parts = queries.text.split(",", -1);
+      float[] query = new float[parts.length];
+      for (int i = 0; i < query.length; i++) {
+        try {
+          query[i] = Float.parseFloat(parts[i].strip());
+        } catch (NumberFormatException e) {
+          throw CliException.usage(
+              "--query: component %d: not a number: '%s'".formatted(i, parts[i]));
+        }
+      }
+      return Vectors.copyOf(query);
+    }
+    if (queries.file == null) {
+      throw CliException.usage("one of --query and --queries is needed");
+    }
+    return DataFile.ending(queries.file).equals(".csv")
+        ? Csv.read(queries.file, null, dim, output).vectors()
+        : DataFile.vectors(queries.file, dim);
+  }
+}
