@@ -64,8 +64,27 @@ public final class NativeIndex {
       long version,
       long codeBytes) {}
 
-  /** A view of rows: where they lie, how many, how long and how far apart in bytes. */
-  public record Rows(MemorySegment data, long rows, int dim, long stride) {
+  /**
+   * A view of rows: where they lie, how many, how long and how far apart in bytes.
+   *
+   * @param owner the buffer that holds them, if it is one of ours: a downcall does not see their
+   *     pointer inside the struct, so the buffer is pinned
+   */
+  public record Rows(
+      MemorySegment data, long rows, int dim, long stride, @Nullable NativeBuffer owner) {
+    private void pin() {
+      if (owner != null) {
+        owner.pin();
+      }
+    }
+
+    private void unpin() {
+      if (owner != null) {
+        owner.unpin();
+      }
+      Reference.reachabilityFence(data);
+    }
+
     private MemorySegment write(MemorySegment struct) {
       ruv_rows.data(struct, data);
       ruv_rows.rows(struct, rows);
@@ -148,6 +167,7 @@ public final class NativeIndex {
 
   public static NativeIndex build(String name, Options options, Rows rows, RowIds ids) {
     MemorySegment given = SearchPool.lend(ids.given);
+    rows.pin();
     try {
       return construct(
           name,
@@ -161,7 +181,7 @@ public final class NativeIndex {
                   out,
                   error));
     } finally {
-      Reference.reachabilityFence(rows.data);
+      rows.unpin();
       Reference.reachabilityFence(ids.given);
     }
   }
@@ -304,6 +324,7 @@ public final class NativeIndex {
 
   public void add(Rows rows, RowIds ids) {
     MemorySegment given = SearchPool.lend(ids.given);
+    rows.pin();
     try {
       longCall(
           (arena, scratch) ->
@@ -311,7 +332,7 @@ public final class NativeIndex {
                   handle.pointer(), rows.write(scratch.rows), given, ids.first, scratch.error));
     } finally {
       Reference.reachabilityFence(this);
-      Reference.reachabilityFence(rows.data);
+      rows.unpin();
       Reference.reachabilityFence(ids.given);
     }
   }
@@ -319,6 +340,7 @@ public final class NativeIndex {
   /** Returns how many of the ids were there before. */
   public long upsert(Rows rows, RowIds ids) {
     MemorySegment given = SearchPool.lend(ids.given);
+    rows.pin();
     try {
       return longCall(
           (arena, scratch) ->
@@ -331,7 +353,7 @@ public final class NativeIndex {
                   scratch.error));
     } finally {
       Reference.reachabilityFence(this);
-      Reference.reachabilityFence(rows.data);
+      rows.unpin();
       Reference.reachabilityFence(ids.given);
     }
   }
@@ -479,6 +501,7 @@ public final class NativeIndex {
     MemorySegment lentIds = SearchPool.lend(ids);
     MemorySegment lentScores = SearchPool.lend(scores);
     MemorySegment lentCounts = counts == null ? null : SearchPool.lend(counts);
+    queries.pin();
     try {
       return SearchPool.call(
           () -> {
@@ -508,7 +531,7 @@ public final class NativeIndex {
           });
     } finally {
       Reference.reachabilityFence(this);
-      Reference.reachabilityFence(queries.data);
+      queries.unpin();
       Reference.reachabilityFence(ids);
       Reference.reachabilityFence(scores);
       Reference.reachabilityFence(counts);

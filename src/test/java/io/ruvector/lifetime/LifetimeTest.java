@@ -11,8 +11,10 @@ import io.ruvector.index.IdFilter;
 import io.ruvector.index.IdVector;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.Originals;
 import io.ruvector.index.PreparedFilter;
 import io.ruvector.index.RabitqPlusIndex;
+import io.ruvector.index.RangeRequest;
 import io.ruvector.index.SearchRequest;
 import io.ruvector.index.VectorBuffer;
 import io.ruvector.index.VectorIndex;
@@ -115,7 +117,7 @@ class LifetimeTest {
             () -> index.searchAsync(request),
             () -> index.searchBatch(vectors, request),
             () -> index.searchBatchAsync(vectors, request),
-            () -> index.searchRange(io.ruvector.index.RangeRequest.of(query, 1)),
+            () -> index.searchRange(RangeRequest.of(query, 1)),
             () -> index.prepare(IdFilter.all()),
             index::info,
             index::size,
@@ -274,15 +276,24 @@ class LifetimeTest {
     Random random = Seed.random("duringBatch");
     awaitLiveHandles(NativeLibrary.liveHandles());
     long before = NativeLibrary.liveHandles();
-    Vectors queries = Vectors.copyOf(Data.vectors(random, 6_000, DIM));
+    VectorBuffer buffer = VectorBuffer.allocate(6_000, DIM);
+    for (int i = 0; i < 6_000; i++) {
+      buffer.put(i, Data.vector(random, DIM));
+    }
+    Vectors queries = buffer.asVectors();
+    var adopt = IndexOptions.defaults().originals(Originals.ADOPT);
     var index = FlatF32Index.build(queries, IndexOptions.defaults());
     PreparedFilter prepared = index.prepare(IdFilter.range(0, 5_999));
     var batch = index.searchBatchAsync(queries, SearchRequest.template().k(1).filter(prepared));
     Thread.sleep(30);
     assertTrue(!batch.isDone(), "the batch was over before it could be disturbed");
+    var e = assertThrows(IllegalStateException.class, () -> FlatF32Index.build(queries, adopt));
+    assertEquals("VectorBuffer is in use by another call", e.getMessage());
+    buffer.close();
     prepared.close();
     index.close();
     assertThrows(IllegalStateException.class, index::size);
+    assertThrows(IllegalStateException.class, buffer::segment);
     assertEquals(6_000, batch.get().size());
     assertArrayEquals(new long[] {17}, batch.get().get(17).ids());
     awaitLiveHandles(before);
@@ -291,7 +302,7 @@ class LifetimeTest {
   /** A buffer is adopted by one of many threads that try, and read by none afterwards. */
   @Test
   void adoptionHasOneWinner() throws InterruptedException {
-    var adopt = IndexOptions.defaults().originals(io.ruvector.index.Originals.ADOPT);
+    var adopt = IndexOptions.defaults().originals(Originals.ADOPT);
     awaitLiveHandles(NativeLibrary.liveHandles());
     long before = NativeLibrary.liveHandles();
     for (int round = 0; round < 500; round++) {
