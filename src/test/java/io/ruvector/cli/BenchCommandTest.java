@@ -1,0 +1,136 @@
+package io.ruvector.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class BenchCommandTest {
+  private static final int DIM = 24;
+
+  /** What the pool of the other tests in this process has: it cannot be set again. */
+  private static final int THREADS = Math.min(8, Runtime.getRuntime().availableProcessors());
+
+  @TempDir private Path folder;
+  private Path base;
+  private Path queries;
+  private Path truth;
+  private int[][] nearest;
+
+  @BeforeEach
+  void writeFiles() throws IOException {
+    float[][] rows = Samples.vectors(2_000, DIM, 4);
+    float[][] some = Samples.vectors(60, DIM, 5);
+    base = Samples.raw(folder.resolve("base.f32"), rows);
+    queries = Samples.raw(folder.resolve("query.f32"), some);
+    nearest = Samples.truth(rows, some, 100);
+    truth = Samples.ints(folder.resolve("truth.i32"), nearest, false);
+  }
+
+  private Cli.Run bench(Path truthFile, Object... more) {
+    List<Object> all =
+        new ArrayList<>(
+            List.of("bench", "--base", base, "--queries", queries, "--truth", truthFile));
+    all.addAll(
+        List.of("--dim", DIM, "--threads", THREADS, "--pass-seconds", .01, "--format", "jsonl"));
+    all.addAll(Arrays.asList(more));
+    return Cli.run(all.toArray());
+  }
+
+  private static double number(String line, String name) {
+    String after = line.substring(line.indexOf("\"%s\":".formatted(name)) + name.length() + 3);
+    return Double.parseDouble(after.split("[,}]")[0]);
+  }
+
+  @Test
+  void printsTheBuildAndEachSetting() {
+    List<String> lines =
+        bench(
+                truth,
+                "--index",
+                "plus",
+                "--tag",
+                "t",
+                "--k",
+                "10",
+                "--sweep",
+                "epsilon=0.2,1.9;rerankFactor=5,50")
+            .lines();
+    assertEquals(5, lines.size());
+    String number = "[0-9]+\\.[0-9]+";
+    assertTrue(
+        lines
+            .get(0)
+            .matches(
+                "\\{'tag':'t','build_s':N,'build_cpu_s':N,'bytes_per_vec':N,'resident_per_vec':N,"
+                    .replace('\'', '"')
+                    .replace("N", number)
+                    .concat("\"cpu\":\"[^\"]+\"}")),
+        lines.get(0));
+    String[] settings = {
+      "epsilon=0.2;rerankFactor=5", "epsilon=0.2;rerankFactor=50",
+      "epsilon=1.9;rerankFactor=5", "epsilon=1.9;rerankFactor=50"
+    };
+    for (int i = 0; i < settings.length; i++) {
+      assertTrue(
+          lines
+              .get(i + 1)
+              .matches(
+                  "\\{'tag':'t','p':'%s','recall':N,'qps':N,'qps_cpu':N,'p50_us':N,'p99_us':N}"
+                      .formatted(settings[i])
+                      .replace('\'', '"')
+                      .replace("N", number)),
+          lines.get(i + 1));
+    }
+    assertTrue(number(lines.get(1), "recall") < number(lines.get(4), "recall"));
+    assertTrue(number(lines.get(4), "recall") > .98, lines.get(4));
+    assertTrue(number(lines.get(4), "p50_us") <= number(lines.get(4), "p99_us"));
+  }
+
+  @Test
+  void exactScanFindsAll() throws IOException {
+    Path ivecs = Samples.ints(folder.resolve("truth.ivecs"), nearest, true);
+    String line = bench(ivecs, "--index", "flat", "--originals", "mapped").lines().get(1);
+    assertTrue(line.startsWith("{\"tag\":\"\",\"p\":\"\",\"recall\":1.0,"), line);
+  }
+
+  @Test
+  void moreHitsFindMoreOfTheTrueTen() {
+    double few = number(bench(truth, "--index", "rabitq").lines().get(1), "recall");
+    double many = number(bench(truth, "--index", "rabitq", "--k", 100).lines().get(1), "recall");
+    assertTrue(many > 2 * few && many < 1, few + " " + many);
+  }
+
+  @Test
+  void tiesCount() throws IOException {
+    float[][] rows = new float[40][DIM];
+    base = Samples.raw(folder.resolve("equal.f32"), rows);
+    int[][] last = new int[60][10];
+    for (int[] row : last) {
+      Arrays.setAll(row, i -> 30 + i);
+    }
+    Path file = Samples.ints(folder.resolve("equal.i32"), last, false);
+    String line = bench(file, "--index", "plus", "--truth-k", 10).lines().get(1);
+    assertEquals(1, number(line, "recall"), line);
+  }
+
+  @Test
+  void wrongUsageAndData() throws IOException {
+    for (String sweep : List.of("ef=7", "epsilon", "epsilon=x", "nprobe=0", "rerankFactor=1.5")) {
+      bench(truth, "--index", "plus", "--sweep", sweep).failure(2);
+    }
+    bench(truth, "--index", "graph").failure(2);
+    bench(truth, "--index", "plus", "--truth-k", 99).failure(1);
+    nearest[3][4] = 2_000;
+    Path beyond = Samples.ints(folder.resolve("beyond.i32"), nearest, false);
+    String failure = bench(beyond, "--index", "plus").failure(1);
+    assertTrue(failure.contains("row 2000"), failure);
+  }
+}
