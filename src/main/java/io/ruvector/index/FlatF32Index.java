@@ -9,7 +9,8 @@ import java.util.stream.Stream;
  * An index that keeps vectors as they are and compares the query with each of them: exact, the
  * ground truth for the other kinds, and fast enough for some ten thousand rows.
  *
- * <p>Memory: {@code 4 * dim + 8} bytes a row, and a little. A search reads all of it.
+ * <p>Memory: {@code 4 * dim} bytes a row; ids that are not consecutive take 4 to 12 bytes more. A
+ * search reads all of it.
  *
  * <p>Thread-safety and closing: see {@link VectorIndex}.
  */

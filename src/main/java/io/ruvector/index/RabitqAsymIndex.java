@@ -7,7 +7,8 @@ import io.ruvector.internal.NativeIndex;
  * fraction of the memory. Scores are estimates. More bits cost memory and buy recall: on word
  * vectors of 100 components, 4, 5 and 7 bits find about 87%, 92% and 97% of the true ten nearest.
  *
- * <p>Memory: about {@code dim * bits / 8 + 20} bytes a row.
+ * <p>Memory: about {@code dim * bits / 8 + 30} bytes a row; ids that are not consecutive take 4 to
+ * 12 bytes more.
  *
  * <p>Thread-safety and closing: see {@link VectorIndex}.
  */

@@ -6,7 +6,8 @@ import io.ruvector.internal.NativeIndex;
  * An index that keeps one bit for each component, and no originals: the smallest. Scores are
  * estimates; ask for more hits than are needed and rank them elsewhere.
  *
- * <p>Memory: about {@code dim / 8 + 20} bytes a row.
+ * <p>Memory: about {@code dim / 8 + 4} bytes a row; ids that are not consecutive take 4 to 12 bytes
+ * more.
  *
  * <p>Thread-safety and closing: see {@link VectorIndex}.
  */

@@ -10,8 +10,9 @@ import java.util.stream.Stream;
  * begin with, up to about a million rows. Scores are exact.
  *
  * <p>Memory: {@code 4 * dim} bytes a row for the originals, unless they are mapped, and about
- * {@code dim * bits / 8 + 20} for the codes. A search reads the codes' first bits, an eighth of a
- * byte for each component, and the rest of few rows.
+ * {@code dim * bits / 8 + 30} for the codes; ids that are not consecutive take 4 to 12 bytes more.
+ * A search reads the codes' first bits, an eighth of a byte for each component, and the rest of few
+ * rows.
  *
  * <p>Thread-safety and closing: see {@link VectorIndex}.
  */

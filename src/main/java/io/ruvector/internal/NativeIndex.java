@@ -82,7 +82,6 @@ public final class NativeIndex {
       if (owner != null) {
         owner.unpin();
       }
-      Reference.reachabilityFence(data);
     }
 
     private MemorySegment write(MemorySegment struct) {
@@ -182,6 +181,7 @@ public final class NativeIndex {
                   error));
     } finally {
       rows.unpin();
+      Reference.reachabilityFence(rows.data);
       Reference.reachabilityFence(ids.given);
     }
   }
@@ -333,6 +333,7 @@ public final class NativeIndex {
     } finally {
       Reference.reachabilityFence(this);
       rows.unpin();
+      Reference.reachabilityFence(rows.data);
       Reference.reachabilityFence(ids.given);
     }
   }
@@ -354,6 +355,7 @@ public final class NativeIndex {
     } finally {
       Reference.reachabilityFence(this);
       rows.unpin();
+      Reference.reachabilityFence(rows.data);
       Reference.reachabilityFence(ids.given);
     }
   }
@@ -532,6 +534,7 @@ public final class NativeIndex {
     } finally {
       Reference.reachabilityFence(this);
       queries.unpin();
+      Reference.reachabilityFence(queries.data);
       Reference.reachabilityFence(ids);
       Reference.reachabilityFence(scores);
       Reference.reachabilityFence(counts);
