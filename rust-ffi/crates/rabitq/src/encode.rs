@@ -208,10 +208,10 @@ pub(crate) fn inverse_norm(norm_sq: f32) -> f32 {
     1.0 / norm_sq.sqrt()
 }
 
-/// The largest half-precision value that is at most `x`.
+/// The largest half-precision value that is at most `x`; NaN for NaN, which damaged files hold.
 pub(crate) fn half_down(x: f32) -> f16 {
     let near = f16::from_f32(x);
-    if near.to_f32() <= x {
+    if near.to_f32() <= x || x.is_nan() {
         return near;
     }
     f16::from_bits(match near.to_bits() {

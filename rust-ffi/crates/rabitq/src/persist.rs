@@ -312,9 +312,15 @@ pub(crate) fn replace(
     builder.prefix(&prefix).suffix("");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temp = builder.tempfile_in(folder)?;
-    // A lock on the temporary file tells a live writer from one that was killed.
-    temp.as_file().lock()?;
+    let mut temp = loop {
+        let temp = builder.tempfile_in(folder)?;
+        // A lock on the temporary file tells a live writer from one that was killed; until it was
+        // there, another writer may have taken this one away.
+        temp.as_file().lock()?;
+        if temp.path().exists() {
+            break temp;
+        }
+    };
     write(temp.as_file_mut())?;
     temp.as_file().sync_all()?;
     temp.persist(path).map_err(|e| e.error)?;
