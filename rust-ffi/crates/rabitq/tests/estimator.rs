@@ -203,11 +203,7 @@ fn bias(by_seed: &[Vec<f64>]) -> f64 {
 
 fn root_mean_square(x: impl Iterator<Item = f64>) -> f64 {
     let (n, sum) = x.fold((0.0, 0.0), |(n, sum), x| (n + 1.0, sum + x * x));
-    if n == 0.0 {
-        0.0
-    } else {
-        (sum / n as f64).sqrt()
-    }
+    if n == 0.0 { 0.0 } else { (sum / n).sqrt() }
 }
 
 fn beyond(x: &[Vec<f64>], limit: f64) -> f64 {

@@ -1,0 +1,276 @@
+//! Damaged and hostile files: refused, or answered from memory that belongs to them; never a panic.
+
+mod common;
+
+use std::path::Path;
+
+use common::*;
+use rabitq::{
+    Error, Filter, Ids, Kind, Metric, OpenMode, RangeHits, Search, VectorIndex, open, verify,
+};
+use rand::Rng;
+use rand::rngs::StdRng;
+
+const N: usize = 100;
+const DIM: usize = 9;
+const MODES: [OpenMode; 2] = [OpenMode::Map, OpenMode::Load];
+
+/// Saved files of every kind; ids in no order, so that all sections are there.
+fn files(rng: &mut StdRng) -> Vec<Vec<u8>> {
+    let data = rows(Shape::Raw, N, DIM, rng);
+    let ids = wide_ids(N, rng);
+    let near: Vec<i64> = (0..N as i64).map(|i| i * 7919 % 104_729 + 5).collect();
+    [
+        (Kind::Flat, Metric::Cosine, 0, &ids),
+        (Kind::Rabitq, Metric::InnerProduct, 1, &near),
+        (Kind::Asym, Metric::L2, 7, &ids),
+        (Kind::Plus, Metric::Cosine, 4, &near),
+        (Kind::Plus, Metric::L2, 1, &ids),
+    ]
+    .into_iter()
+    .map(|(kind, metric, bits, ids)| {
+        save_bytes(&*build(
+            options(kind, metric, DIM, bits),
+            &data,
+            Ids::Given(ids),
+        ))
+    })
+    .collect()
+}
+
+/// Where the sections lie: kind, offset, length, from the table behind the header.
+fn sections(file: &[u8]) -> Vec<(usize, usize, usize)> {
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+    (0..word(24))
+        .map(|i| 136 + i * 24)
+        .map(|at| (word(at), word(at + 8), word(at + 16)))
+        .collect()
+}
+
+/// Makes a changed header pass its checksum.
+fn seal_header(file: &mut [u8]) {
+    let len = u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
+    if let Some(header) = file.get(..len).filter(|header| header.len() >= 32) {
+        let mut plain = header.to_vec();
+        plain[28..32].fill(0);
+        file[28..32].copy_from_slice(&crc32c::crc32c(&plain).to_le_bytes());
+    }
+}
+
+/// Every operation; what they answer does not matter.
+fn use_it(index: &dyn VectorIndex, folder: &Path) {
+    let info = index.info();
+    let (dim, rows) = (info.options.dim, info.rows as usize);
+    let query = vec![0.5f32; dim];
+    let plain = Search::new(5);
+    let filter = Filter::from_intervals(&[(i64::MIN, -7), (0, 1 << 29)]).unwrap();
+    let few = Filter::from_intervals(&[(3, 9)]).unwrap();
+    for filter in [None, Some(&filter), Some(&few)] {
+        let search = Search { filter, ..plain };
+        if let Ok(hits) = try_hits(index, &query, &search) {
+            assert!(hits.len() <= 5);
+        }
+        let mut out = RangeHits::default();
+        let _ = index.search_range(&query, 3.0, &search, 50, &mut out);
+    }
+    let _ = filter.prepare(index);
+    let (mut ids, mut vectors) = (vec![0; 64], vec![0.0; 64 * dim]);
+    let mut walk = index.iter();
+    let mut walked = 0;
+    let keeps = info.options.kind.keeps_originals();
+    while let Ok(n) = walk.next_batch(&mut ids, keeps.then_some(&mut vectors)) {
+        walked += n;
+        if n == 0 {
+            break;
+        }
+    }
+    assert_eq!(walked, rows);
+    let mut codes = vec![0; 64 * info.code_bytes as usize];
+    let mut factors = vec![0.0; 64 * 3];
+    let _ = index.iter().next_codes(&mut ids, &mut codes, &mut factors);
+    let mut row = vec![0.0; dim];
+    for id in ids.iter().take(5) {
+        let _ = (index.contains(*id), index.get(*id, &mut row));
+    }
+    let _ = index.add(view(&query, dim), Ids::From(1));
+    let _ = index.upsert(view(&query, dim), Ids::From(ids[0].clamp(-9, 1 << 40)));
+    let _ = index.remove(&ids);
+    let _ = index.content_equals(index);
+    let _ = try_hits(index, &query, &plain);
+    let _ = index.save(&folder.join("again.rvx"));
+    let _ = index.compact();
+    let _ = try_hits(index, &query, &plain);
+}
+
+fn must_be_refused(path: &Path, what: &str) {
+    for mode in MODES {
+        match open(path, mode, false).err() {
+            Some(Error::Persist { .. }) => {}
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+    assert!(matches!(verify(path), Err(Error::Persist { .. })), "{what}");
+}
+
+#[test]
+fn truncated_files_are_refused() {
+    let mut rng = rng(31);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.rvx");
+    for file in files(&mut rng) {
+        let mut ends: Vec<usize> = sections(&file)
+            .iter()
+            .flat_map(|(_, offset, length)| [*offset, offset + length])
+            .chain([0, 8, 32, 136])
+            .flat_map(|at| [at.saturating_sub(1), at, at + 1])
+            .collect();
+        ends.extend((0..200).map(|_| rng.random_range(0..file.len())));
+        ends.extend(file.len() - 9..file.len());
+        for end in ends.into_iter().filter(|end| *end < file.len()) {
+            std::fs::write(&path, &file[..end]).unwrap();
+            must_be_refused(&path, &format!("{end} of {} bytes", file.len()));
+            std::fs::remove_file(&path).unwrap();
+        }
+        let mut longer = file.clone();
+        longer.push(0);
+        std::fs::write(&path, longer).unwrap();
+        must_be_refused(&path, "one byte more");
+    }
+}
+
+#[test]
+fn verify_finds_every_flipped_bit_and_nothing_panics() {
+    let mut rng = rng(32);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flip.rvx");
+    let files = files(&mut rng);
+    let (mut opened, mut flips) = (0, 0);
+    let mut one = |file: &[u8], at: usize, bit: u32| {
+        let mut changed = file.to_vec();
+        changed[at] ^= 1 << bit;
+        // A new file each time: the old one may still be mapped.
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, &changed).unwrap();
+        assert!(
+            matches!(verify(&path), Err(Error::Persist { .. })),
+            "byte {at} bit {bit}"
+        );
+        for mode in MODES {
+            assert!(open(&path, mode, true).is_err(), "byte {at} bit {bit}");
+        }
+        let mode = MODES[flips % 2];
+        flips += 1;
+        if let Ok(index) = open(&path, mode, false) {
+            opened += 1;
+            use_it(&*index, folder.path());
+        }
+    };
+    for file in &files {
+        // Every byte of the header, of the padding and of the end, then bits anywhere.
+        let table = sections(file);
+        let covered = |at: usize| table.iter().any(|(_, o, l)| (*o..o + l).contains(&at));
+        for at in (0..file.len()).filter(|at| !covered(*at)) {
+            one(file, at, rng.random_range(0..8));
+        }
+        let (_, sums, length) = table[table.len() - 1];
+        (sums..sums + length).for_each(|at| one(file, at, 3));
+        for _ in 0..10_000 / files.len() {
+            one(
+                file,
+                rng.random_range(0..file.len()),
+                rng.random_range(0..8),
+            );
+        }
+    }
+    println!("{flips} flips, {opened} opened without verification");
+    assert!(opened > flips / 2);
+}
+
+/// Headers that pass their checksum and lie.
+#[test]
+fn hostile_headers_cost_no_memory_and_no_panic() {
+    let mut rng = rng(33);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hostile.rvx");
+    let try_it = |file: &[u8]| {
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, file).unwrap();
+        for mode in MODES {
+            let mut index = None;
+            let used = allocation_counter::measure(|| index = open(&path, mode, false).ok());
+            assert!(used.bytes_max < 100_000 + 4 * file.len() as u64, "{used:?}");
+            if let Some(index) = index {
+                use_it(&*index, folder.path());
+            }
+        }
+        let _ = verify(&path);
+    };
+    let files = files(&mut rng);
+    let interesting = [
+        0u64,
+        1,
+        2,
+        31,
+        64,
+        1 << 31,
+        u32::MAX as u64,
+        1 << 32,
+        1 << 62,
+        u64::MAX,
+    ];
+    for file in &files {
+        let table = sections(file);
+        let header = 136 + table.len() * 24;
+        for at in (8..header).step_by(4) {
+            for value in interesting {
+                let mut changed = file.clone();
+                changed[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes());
+                if at + 8 <= header && value > u32::MAX as u64 {
+                    changed[at..at + 8].copy_from_slice(&value.to_le_bytes());
+                }
+                seal_header(&mut changed);
+                try_it(&changed);
+            }
+        }
+        for _ in 0..300 {
+            let mut changed = file.clone();
+            for _ in 0..rng.random_range(1..4) {
+                changed[rng.random_range(8..header)] = rng.random();
+            }
+            seal_header(&mut changed);
+            try_it(&changed);
+        }
+        // Two sections in one place.
+        for i in 1..table.len() {
+            let mut changed = file.clone();
+            let (from, to) = (136 + (i - 1) * 24 + 8, 136 + i * 24 + 8);
+            changed.copy_within(from..from + 8, to);
+            seal_header(&mut changed);
+            std::fs::write(&path, &changed).unwrap();
+            must_be_refused(&path, "overlapping sections");
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn other_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other");
+    for bytes in [&b""[..], b"RUVXSEG1", b"rbpx0001 and more", &[0; 4096]] {
+        std::fs::write(&path, bytes).unwrap();
+        must_be_refused(&path, "another kind of file");
+    }
+    must_be_refused(&folder.path().join("none"), "no file");
+    must_be_refused(folder.path(), "a folder");
+    // A file of the next version names both versions.
+    let mut file = files(&mut rng(34)).swap_remove(0);
+    file[8] = 2;
+    seal_header(&mut file);
+    std::fs::write(&path, file).unwrap();
+    let refused = open(&path, OpenMode::Map, false).err().unwrap().to_string();
+    assert!(
+        refused.contains("version 2") && refused.contains("reads 1"),
+        "{refused}"
+    );
+}
