@@ -1,15 +1,16 @@
 //! Damaged and hostile files: refused, or answered from memory that belongs to them; never a panic.
 
 mod common;
+#[path = "../../../fuzz/targets.rs"]
+mod targets;
 
 use std::path::Path;
 
 use common::*;
-use rabitq::{
-    Error, Filter, Ids, Kind, Metric, OpenMode, RangeHits, Search, VectorIndex, open, verify,
-};
+use rabitq::{Error, Ids, Kind, Metric, OpenMode, open, verify};
 use rand::Rng;
 use rand::rngs::StdRng;
+use targets::{seal_header, use_index};
 
 const N: usize = 100;
 const DIM: usize = 9;
@@ -47,61 +48,6 @@ fn sections(file: &[u8]) -> Vec<(usize, usize, usize)> {
         .collect()
 }
 
-/// Makes a changed header pass its checksum.
-fn seal_header(file: &mut [u8]) {
-    let len = u32::from_le_bytes(file[12..16].try_into().unwrap()) as usize;
-    if let Some(header) = file.get(..len).filter(|header| header.len() >= 32) {
-        let mut plain = header.to_vec();
-        plain[28..32].fill(0);
-        file[28..32].copy_from_slice(&crc32c::crc32c(&plain).to_le_bytes());
-    }
-}
-
-/// Every operation; what they answer does not matter.
-fn use_it(index: &dyn VectorIndex, folder: &Path) {
-    let info = index.info();
-    let (dim, rows) = (info.options.dim, info.rows as usize);
-    let query = vec![0.5f32; dim];
-    let plain = Search::new(5);
-    let filter = Filter::from_intervals(&[(i64::MIN, -7), (0, 1 << 29)]).unwrap();
-    let few = Filter::from_intervals(&[(3, 9)]).unwrap();
-    for filter in [None, Some(&filter), Some(&few)] {
-        let search = Search { filter, ..plain };
-        if let Ok(hits) = try_hits(index, &query, &search) {
-            assert!(hits.len() <= 5);
-        }
-        let mut out = RangeHits::default();
-        let _ = index.search_range(&query, 3.0, &search, 50, &mut out);
-    }
-    let _ = filter.prepare(index);
-    let (mut ids, mut vectors) = (vec![0; 64], vec![0.0; 64 * dim]);
-    let mut walk = index.iter();
-    let mut walked = 0;
-    let keeps = info.options.kind.keeps_originals();
-    while let Ok(n) = walk.next_batch(&mut ids, keeps.then_some(&mut vectors)) {
-        walked += n;
-        if n == 0 {
-            break;
-        }
-    }
-    assert_eq!(walked, rows);
-    let mut codes = vec![0; 64 * info.code_bytes as usize];
-    let mut factors = vec![0.0; 64 * 3];
-    let _ = index.iter().next_codes(&mut ids, &mut codes, &mut factors);
-    let mut row = vec![0.0; dim];
-    for id in ids.iter().take(5) {
-        let _ = (index.contains(*id), index.get(*id, &mut row));
-    }
-    let _ = index.add(view(&query, dim), Ids::From(1));
-    let _ = index.upsert(view(&query, dim), Ids::From(ids[0].clamp(-9, 1 << 40)));
-    let _ = index.remove(&ids);
-    let _ = index.content_equals(index);
-    let _ = try_hits(index, &query, &plain);
-    let _ = index.save(&folder.join("again.rvx"));
-    let _ = index.compact();
-    let _ = try_hits(index, &query, &plain);
-}
-
 fn must_be_refused(path: &Path, what: &str) {
     for mode in MODES {
         match open(path, mode, false).err() {
@@ -115,7 +61,7 @@ fn must_be_refused(path: &Path, what: &str) {
 #[test]
 fn truncated_files_are_refused() {
     let mut rng = rng(31);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_in_memory();
     let path = folder.path().join("cut.rvx");
     for file in files(&mut rng) {
         let mut ends: Vec<usize> = sections(&file)
@@ -141,7 +87,7 @@ fn truncated_files_are_refused() {
 #[test]
 fn verify_finds_every_flipped_bit_and_nothing_panics() {
     let mut rng = rng(32);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_in_memory();
     let path = folder.path().join("flip.rvx");
     let files = files(&mut rng);
     let (mut opened, mut flips) = (0, 0);
@@ -162,7 +108,7 @@ fn verify_finds_every_flipped_bit_and_nothing_panics() {
         flips += 1;
         if let Ok(index) = open(&path, mode, false) {
             opened += 1;
-            use_it(&*index, folder.path());
+            use_index(&*index, folder.path());
         }
     };
     for file in &files {
@@ -190,18 +136,18 @@ fn verify_finds_every_flipped_bit_and_nothing_panics() {
 #[test]
 fn hostile_headers_cost_no_memory_and_no_panic() {
     let mut rng = rng(33);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_in_memory();
     let path = folder.path().join("hostile.rvx");
-    let try_it = |file: &[u8]| {
+    let mut tries = 0;
+    let mut try_it = |file: &[u8]| {
         let _ = std::fs::remove_file(&path);
         std::fs::write(&path, file).unwrap();
-        for mode in MODES {
-            let mut index = None;
-            let used = allocation_counter::measure(|| index = open(&path, mode, false).ok());
-            assert!(used.bytes_max < 100_000 + 4 * file.len() as u64, "{used:?}");
-            if let Some(index) = index {
-                use_it(&*index, folder.path());
-            }
+        tries += 1;
+        let (mode, mut index) = (MODES[tries % 2], None);
+        let used = allocation_counter::measure(|| index = open(&path, mode, false).ok());
+        assert!(used.bytes_max < 100_000 + 4 * file.len() as u64, "{used:?}");
+        if let Some(index) = index {
+            use_index(&*index, folder.path());
         }
         let _ = verify(&path);
     };
@@ -232,7 +178,7 @@ fn hostile_headers_cost_no_memory_and_no_panic() {
                 try_it(&changed);
             }
         }
-        for _ in 0..300 {
+        for _ in 0..400 {
             let mut changed = file.clone();
             for _ in 0..rng.random_range(1..4) {
                 changed[rng.random_range(8..header)] = rng.random();
@@ -255,7 +201,7 @@ fn hostile_headers_cost_no_memory_and_no_panic() {
 
 #[test]
 fn other_files_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_in_memory();
     let path = folder.path().join("other");
     for bytes in [&b""[..], b"RUVXSEG1", b"rbpx0001 and more", &[0; 4096]] {
         std::fs::write(&path, bytes).unwrap();

@@ -485,7 +485,7 @@ fn every_source_makes_the_same_index() {
     let mut rng = rng(11);
     let (n, dim) = (777, 33);
     let data = rows(Shape::Raw, n, dim, &mut rng);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_in_memory();
     let path = folder.path().join("rows.f32");
     let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
     std::fs::write(&path, bytes).unwrap();
@@ -836,7 +836,7 @@ proptest! {
         let bits = match kind { Kind::Flat => 0, Kind::Rabitq => 1, _ => bits };
         let mut model = Model { kind, metric, dim, rows: HashMap::new(), next: 1000, rng: StdRng::seed_from_u64(seed) };
         let mut index = rabitq::create(options(kind, metric, dim, bits)).unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder_in_memory();
         for step in steps {
             model.run(step, &mut index, folder.path());
         }

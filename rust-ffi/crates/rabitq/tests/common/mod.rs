@@ -212,8 +212,15 @@ pub fn wide_ids(n: usize, rng: &mut StdRng) -> Vec<i64> {
     ids
 }
 
+/// A folder in memory where the system has one: thousands of files are synced in it.
+pub fn folder_in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 pub fn save_bytes(index: &dyn VectorIndex) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_in_memory();
     let path = folder.path().join("index.rvx");
     index.save(&path).unwrap();
     std::fs::read(path).unwrap()
