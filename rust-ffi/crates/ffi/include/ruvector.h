@@ -6,6 +6,8 @@
  *   *_free, once, while no other call uses it; on failure `out` is NULL.
  * - No pointer of the caller's is kept after a call has returned.
  * - Arrays must not overlap. Where a length is 0, its pointer may be NULL.
+ * - Vectors travel as (pointer, rows, dim, stride): rows of dim floats, 1 to RUV_MAX_DIM, stride
+ *   bytes from one to the next: a multiple of 4, at least 4 * dim. The last needs no padding.
  * - Any number of threads may call with one index or filter at the same time.
  * - Paths are UTF-8 bytes with a length. Scores: smaller is nearer.
  */
@@ -37,8 +39,8 @@ enum ruv_status
   RUV_STATUS_ARGUMENT = 1,
   // a: the index's dimension, b: the dimension that came.
   RUV_STATUS_DIMENSION_MISMATCH = 2,
-  // A row that cannot be indexed or searched (not finite, too large, zero under cosine). a: the
-  // row, b: -1.
+  // A vector that cannot be indexed or searched for (not finite, too large, zero under cosine).
+  // a: its row, 0 for a single query; b: -1.
   RUV_STATUS_INVALID_VECTOR = 3,
   // a: the id, b: the row that brought it again.
   RUV_STATUS_DUPLICATE_ID = 4,
@@ -224,21 +226,6 @@ typedef struct ruv_index_options {
   uint64_t seed;
 } ruv_index_options;
 
-// A view of vectors in the caller's memory, which is read during the call only.
-typedef struct ruv_rows {
-  // The first float of the first row; may be NULL where there are no rows.
-  const float *data;
-  // Number of rows.
-  uint64_t rows;
-  // Bytes from one row to the next: a multiple of 4, at least 4 * dim. The last row needs no
-  // padding.
-  uint64_t stride;
-  // Components of each row, 1 to RUV_MAX_DIM.
-  uint32_t dim;
-  // Always 0.
-  uint32_t reserved;
-} ruv_rows;
-
 // What an index is and holds now.
 typedef struct ruv_index_info {
   // `ruv_kind`.
@@ -341,8 +328,8 @@ size_t ruv_cpu_features(char *text, size_t capacity);
 size_t ruv_source_hash(char *text, size_t capacity);
 
 // The size in bytes of one of the ABI's structs, so that a caller can check its own: 0
-// `ruv_error`, 1 `ruv_index_options`, 2 `ruv_rows`, 3 `ruv_search`, 4 `ruv_stats`, 5
-// `ruv_index_info`, 6 `ruv_recommendation`; 0 for any other number.
+// `ruv_error`, 1 `ruv_index_options`, 2 `ruv_search`, 3 `ruv_stats`, 4 `ruv_index_info`, 5
+// `ruv_recommendation`; 0 for any other number.
 size_t ruv_struct_size(uint32_t which);
 
 // How many handles of all kinds the process has and has not freed.
@@ -401,16 +388,19 @@ int32_t ruv_index_create(const struct ruv_index_options *options,
                          struct ruv_index **out,
                          struct ruv_error *err);
 
-// Gives the caller an index to free, built in parallel from the caller's rows, of which nothing is
-// kept after the call. `ids` has one id a row, NULL: first_id, first_id + 1, ... `cancel` is read
-// while the call runs: not zero stops it; NULL: none. ARGUMENT, DIMENSION_MISMATCH,
-// INVALID_VECTOR, DUPLICATE_ID, CANCELLED, OUT_OF_MEMORY.
+// Gives the caller an index to free, built in parallel from the caller's `rows` rows of `dim`
+// floats, `stride` bytes apart, of which nothing is kept after the call. `ids` has one id a row,
+// NULL: first_id, first_id + 1, ... `cancel` is read while the call runs: not zero stops it; NULL:
+// none. ARGUMENT, DIMENSION_MISMATCH, INVALID_VECTOR, DUPLICATE_ID, CANCELLED, OUT_OF_MEMORY.
 //
 // # Safety
-// `options` and `rows` are NULL or readable, `rows` holds what it says, `ids` has an id for each
-// row; `cancel` is NULL or readable; `out` and `err` are NULL or writable.
+// `options` is NULL or readable; `data` has the rows, `ids` an id for each; `cancel` is NULL or
+// readable; `out` and `err` are NULL or writable.
 int32_t ruv_index_build(const struct ruv_index_options *options,
-                        const struct ruv_rows *rows,
+                        const float *data,
+                        uint64_t rows,
+                        uint32_t dim,
+                        uint64_t stride,
                         const int64_t *ids,
                         int64_t first_id,
                         const int32_t *cancel,
@@ -484,15 +474,17 @@ int32_t ruv_index_info_get(const struct ruv_index *index,
                            struct ruv_index_info *out,
                            struct ruv_error *err);
 
-// Copies the caller's rows into the index, all or none. `ids` has one id a row, NULL: first_id,
-// first_id + 1, ... DIMENSION_MISMATCH, INVALID_VECTOR, DUPLICATE_ID (an id that is there already,
-// or twice), OUT_OF_MEMORY, POISONED.
+// Copies the caller's `rows` rows of `dim` floats, `stride` bytes apart, into the index, all or
+// none. `ids` has one id a row, NULL: first_id, first_id + 1, ... DIMENSION_MISMATCH,
+// INVALID_VECTOR, DUPLICATE_ID (an id that is there already, or twice), OUT_OF_MEMORY, POISONED.
 //
 // # Safety
-// `index` is live; `rows` holds what it says, `ids` has an id for each row; `err` is NULL or
-// writable.
+// `index` is live; `data` has the rows, `ids` an id for each; `err` is NULL or writable.
 int32_t ruv_index_add(struct ruv_index *index,
-                      const struct ruv_rows *rows,
+                      const float *data,
+                      uint64_t rows,
+                      uint32_t dim,
+                      uint64_t stride,
                       const int64_t *ids,
                       int64_t first_id,
                       struct ruv_error *err);
@@ -503,7 +495,10 @@ int32_t ruv_index_add(struct ruv_index *index,
 // # Safety
 // `replaced` is NULL or writable; the rest as in `ruv_index_add`.
 int32_t ruv_index_upsert(struct ruv_index *index,
-                         const struct ruv_rows *rows,
+                         const float *data,
+                         uint64_t rows,
+                         uint32_t dim,
+                         uint64_t stride,
                          const int64_t *ids,
                          int64_t first_id,
                          uint64_t *replaced,
@@ -545,16 +540,20 @@ int32_t ruv_index_search(const struct ruv_index *index,
                          struct ruv_stats *stats,
                          struct ruv_error *err);
 
-// Searches for every row of the caller's `queries`, in parallel: query i's hits are in `ids` and
-// `scores` from i * k on, their number in counts[i]; unused places hold id -1 and score +infinity.
-// `stats`, over all queries, may be NULL. Otherwise as `ruv_index_search`.
+// Searches for every one of the caller's `rows` queries of `dim` floats, `stride` bytes apart, in
+// parallel: query i's hits are in `ids` and `scores` from i * k on, their number in counts[i];
+// unused places hold id -1 and score +infinity. `stats`, over all queries, may be NULL. Otherwise
+// as `ruv_index_search`.
 //
 // # Safety
-// `queries` holds what it says; `ids` and `scores` have room for rows * k, `counts` for rows,
-// apart from each other; the rest as in `ruv_index_search`.
+// `queries` has the rows; `ids` and `scores` have room for rows * k, `counts` for rows, apart from
+// each other; the rest as in `ruv_index_search`.
 int32_t ruv_index_search_batch(const struct ruv_index *index,
                                const struct ruv_search *search,
-                               const struct ruv_rows *queries,
+                               const float *queries,
+                               uint64_t rows,
+                               uint32_t dim,
+                               uint64_t stride,
                                int64_t *ids,
                                float *scores,
                                uint32_t *counts,

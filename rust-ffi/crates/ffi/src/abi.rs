@@ -106,23 +106,6 @@ pub struct ruv_index_options {
     pub seed: u64,
 }
 
-/// A view of vectors in the caller's memory, which is read during the call only.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct ruv_rows {
-    /// The first float of the first row; may be NULL where there are no rows.
-    pub data: *const f32,
-    /// Number of rows.
-    pub rows: u64,
-    /// Bytes from one row to the next: a multiple of 4, at least 4 * dim. The last row needs no
-    /// padding.
-    pub stride: u64,
-    /// Components of each row, 1 to RUV_MAX_DIM.
-    pub dim: u32,
-    /// Always 0.
-    pub reserved: u32,
-}
-
 /// One search request.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -223,11 +206,10 @@ pub(crate) fn struct_size(which: u32) -> usize {
     match which {
         0 => size_of::<ruv_error>(),
         1 => size_of::<ruv_index_options>(),
-        2 => size_of::<ruv_rows>(),
-        3 => size_of::<ruv_search>(),
-        4 => size_of::<ruv_stats>(),
-        5 => size_of::<ruv_index_info>(),
-        6 => size_of::<ruv_recommendation>(),
+        2 => size_of::<ruv_search>(),
+        3 => size_of::<ruv_stats>(),
+        4 => size_of::<ruv_index_info>(),
+        5 => size_of::<ruv_recommendation>(),
         _ => 0,
     }
 }
@@ -248,18 +230,20 @@ pub(crate) unsafe fn options(ptr: *const ruv_index_options) -> Result<Options, F
     Ok(options)
 }
 
+/// Rows in the caller's memory, `stride` bytes apart; the last one needs no padding.
+///
 /// # Safety
-/// `ptr` is NULL or points to a `ruv_rows` whose memory is as it says and is not written for `'a`.
+/// `data` is NULL or points to rows of this shape that are not written for `'a`.
 pub(crate) unsafe fn rows<'a>(
-    ptr: *const ruv_rows,
+    data: *const f32,
+    rows: u64,
+    components: u32,
+    stride: u64,
     name: &'static str,
 ) -> Result<Rows<'a>, Failure> {
-    // SAFETY: the contract of this function.
-    let c = unsafe { shared(ptr, name)? };
-    reserved(c.reserved, "rows.reserved")?;
-    dim(c.dim)?;
-    let (rows, dim) = (size(c.rows, "rows")?, c.dim as usize);
-    let stride = stride_in_floats(c.stride, dim)?;
+    dim(components)?;
+    let (rows, dim) = (size(rows, "rows")?, components as usize);
+    let stride = stride_in_floats(stride, dim)?;
     let gaps = product(rows.saturating_sub(1), stride, "rows")?;
     let floats = if rows == 0 {
         0
@@ -267,7 +251,7 @@ pub(crate) unsafe fn rows<'a>(
         gaps.saturating_add(dim)
     };
     // SAFETY: the contract of this function; `floats` ends with the last row's last component.
-    let data = unsafe { slice(c.data, floats, "data")? };
+    let data = unsafe { slice(data, floats, name)? };
     Ok(Rows::new(data, rows, dim, stride)?)
 }
 

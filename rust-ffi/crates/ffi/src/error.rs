@@ -15,8 +15,8 @@ pub enum ruv_status {
     Argument = 1,
     /// a: the index's dimension, b: the dimension that came.
     DimensionMismatch = 2,
-    /// A row that cannot be indexed or searched (not finite, too large, zero under cosine). a: the
-    /// row, b: -1.
+    /// A vector that cannot be indexed or searched for (not finite, too large, zero under cosine).
+    /// a: its row, 0 for a single query; b: -1.
     InvalidVector = 3,
     /// a: the id, b: the row that brought it again.
     DuplicateId = 4,
@@ -102,6 +102,19 @@ impl Failure {
         Failure::from(Error::OutOfMemory {
             bytes: bytes as u64,
         })
+    }
+
+    /// The failure of a search for one query, which is no row of the caller's.
+    pub(crate) fn of_query(error: Error) -> Failure {
+        let text = match &error {
+            Error::InvalidVector { reason, .. } => Some(format!("query: {reason}")),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        Failure {
+            text: text.unwrap_or(failure.text),
+            ..failure
+        }
     }
 
     pub(crate) fn poisoned() -> Failure {

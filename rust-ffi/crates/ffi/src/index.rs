@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 
 use rabitq::{MappedRows, RangeHits, Source, VectorIndex};
 
-use crate::abi::{self, ruv_index_info, ruv_index_options, ruv_rows, ruv_search, ruv_stats};
+use crate::abi::{self, ruv_index_info, ruv_index_options, ruv_search, ruv_stats};
 use crate::buffer::ruv_buffer;
 use crate::error::{Failure, ruv_error};
 use crate::handle::{self, Live, Poison};
@@ -157,18 +157,21 @@ pub unsafe extern "C" fn ruv_index_create(
     }
 }
 
-/// Gives the caller an index to free, built in parallel from the caller's rows, of which nothing is
-/// kept after the call. `ids` has one id a row, NULL: first_id, first_id + 1, ... `cancel` is read
-/// while the call runs: not zero stops it; NULL: none. ARGUMENT, DIMENSION_MISMATCH,
-/// INVALID_VECTOR, DUPLICATE_ID, CANCELLED, OUT_OF_MEMORY.
+/// Gives the caller an index to free, built in parallel from the caller's `rows` rows of `dim`
+/// floats, `stride` bytes apart, of which nothing is kept after the call. `ids` has one id a row,
+/// NULL: first_id, first_id + 1, ... `cancel` is read while the call runs: not zero stops it; NULL:
+/// none. ARGUMENT, DIMENSION_MISMATCH, INVALID_VECTOR, DUPLICATE_ID, CANCELLED, OUT_OF_MEMORY.
 ///
 /// # Safety
-/// `options` and `rows` are NULL or readable, `rows` holds what it says, `ids` has an id for each
-/// row; `cancel` is NULL or readable; `out` and `err` are NULL or writable.
+/// `options` is NULL or readable; `data` has the rows, `ids` an id for each; `cancel` is NULL or
+/// readable; `out` and `err` are NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ruv_index_build(
     options: *const ruv_index_options,
-    rows: *const ruv_rows,
+    data: *const f32,
+    rows: u64,
+    dim: u32,
+    stride: u64,
     ids: *const i64,
     first_id: i64,
     cancel: *const i32,
@@ -179,7 +182,8 @@ pub unsafe extern "C" fn ruv_index_build(
     unsafe {
         guard(err, || {
             let out = handle::place(out)?;
-            let (options, rows) = (abi::options(options)?, abi::rows(rows, "rows")?);
+            let options = abi::options(options)?;
+            let rows = abi::rows(data, rows, dim, stride, "data")?;
             let ids = abi::ids(ids, first_id, rows.len())?;
             let core = rabitq::build(options, Source::View(rows), ids, &abi::control(cancel)?)?;
             handle::give(out, ruv_index::new(core))
@@ -323,17 +327,19 @@ pub unsafe extern "C" fn ruv_index_info_get(
     }
 }
 
-/// Copies the caller's rows into the index, all or none. `ids` has one id a row, NULL: first_id,
-/// first_id + 1, ... DIMENSION_MISMATCH, INVALID_VECTOR, DUPLICATE_ID (an id that is there already,
-/// or twice), OUT_OF_MEMORY, POISONED.
+/// Copies the caller's `rows` rows of `dim` floats, `stride` bytes apart, into the index, all or
+/// none. `ids` has one id a row, NULL: first_id, first_id + 1, ... DIMENSION_MISMATCH,
+/// INVALID_VECTOR, DUPLICATE_ID (an id that is there already, or twice), OUT_OF_MEMORY, POISONED.
 ///
 /// # Safety
-/// `index` is live; `rows` holds what it says, `ids` has an id for each row; `err` is NULL or
-/// writable.
+/// `index` is live; `data` has the rows, `ids` an id for each; `err` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ruv_index_add(
     index: *mut ruv_index,
-    rows: *const ruv_rows,
+    data: *const f32,
+    rows: u64,
+    dim: u32,
+    stride: u64,
     ids: *const i64,
     first_id: i64,
     err: *mut ruv_error,
@@ -341,7 +347,8 @@ pub unsafe extern "C" fn ruv_index_add(
     // SAFETY: the caller keeps the contract above.
     unsafe {
         guard(err, || {
-            let (index, rows) = (shared(index, "index")?, abi::rows(rows, "rows")?);
+            let index = shared(index, "index")?;
+            let rows = abi::rows(data, rows, dim, stride, "data")?;
             let ids = abi::ids(ids, first_id, rows.len())?;
             index.change(|core| core.add(rows, ids))
         })
@@ -356,7 +363,10 @@ pub unsafe extern "C" fn ruv_index_add(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ruv_index_upsert(
     index: *mut ruv_index,
-    rows: *const ruv_rows,
+    data: *const f32,
+    rows: u64,
+    dim: u32,
+    stride: u64,
     ids: *const i64,
     first_id: i64,
     replaced: *mut u64,
@@ -365,7 +375,8 @@ pub unsafe extern "C" fn ruv_index_upsert(
     // SAFETY: the caller keeps the contract above.
     unsafe {
         guard(err, || {
-            let (index, rows) = (shared(index, "index")?, abi::rows(rows, "rows")?);
+            let index = shared(index, "index")?;
+            let rows = abi::rows(data, rows, dim, stride, "data")?;
             let ids = abi::ids(ids, first_id, rows.len())?;
             let place = optional_out(replaced, "replaced")?;
             let count = index.change(|core| core.upsert(rows, ids))?;
@@ -441,25 +452,30 @@ pub unsafe extern "C" fn ruv_index_search(
             let (index, search) = (shared(index, "index")?.usable()?, abi::search(search)?);
             let (query, stats) = (abi::query(query, dim)?, optional_out(stats, "stats")?);
             let (ids, scores) = hit_places(ids, scores, search.k)?;
-            let (hits, done) = index.search(query, &search, ids, scores)?;
+            let found = index.search(query, &search, ids, scores);
+            let (hits, done) = found.map_err(Failure::of_query)?;
             write_optional(stats, ruv_stats::new(done, hits as u64, false));
             Ok(())
         })
     }
 }
 
-/// Searches for every row of the caller's `queries`, in parallel: query i's hits are in `ids` and
-/// `scores` from i * k on, their number in counts[i]; unused places hold id -1 and score +infinity.
-/// `stats`, over all queries, may be NULL. Otherwise as `ruv_index_search`.
+/// Searches for every one of the caller's `rows` queries of `dim` floats, `stride` bytes apart, in
+/// parallel: query i's hits are in `ids` and `scores` from i * k on, their number in counts[i];
+/// unused places hold id -1 and score +infinity. `stats`, over all queries, may be NULL. Otherwise
+/// as `ruv_index_search`.
 ///
 /// # Safety
-/// `queries` holds what it says; `ids` and `scores` have room for rows * k, `counts` for rows,
-/// apart from each other; the rest as in `ruv_index_search`.
+/// `queries` has the rows; `ids` and `scores` have room for rows * k, `counts` for rows, apart from
+/// each other; the rest as in `ruv_index_search`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ruv_index_search_batch(
     index: *const ruv_index,
     search: *const ruv_search,
-    queries: *const ruv_rows,
+    queries: *const f32,
+    rows: u64,
+    dim: u32,
+    stride: u64,
     ids: *mut i64,
     scores: *mut f32,
     counts: *mut u32,
@@ -470,7 +486,7 @@ pub unsafe extern "C" fn ruv_index_search_batch(
     unsafe {
         guard(err, || {
             let (index, search) = (shared(index, "index")?.usable()?, abi::search(search)?);
-            let queries = abi::rows(queries, "queries")?;
+            let queries = abi::rows(queries, rows, dim, stride, "queries")?;
             let room = product(queries.len(), search.k, "ids")?;
             let (ids, scores) = hit_places(ids, scores, room)?;
             let counts = slice_mut(counts, queries.len(), "counts")?;
@@ -515,7 +531,8 @@ pub unsafe extern "C" fn ruv_index_search_range(
             let limit = size(limit, "limit")?;
             let places = RangePlaces::new(ids, scores, bounds, certain, limit)?;
             let mut hits = RangeHits::default();
-            let done = index.search_range(query, radius, &search, limit, &mut hits)?;
+            let done = index.search_range(query, radius, &search, limit, &mut hits);
+            let done = done.map_err(Failure::of_query)?;
             let count = places.fill(&hits);
             write_optional(stats, ruv_stats::new(done, count, hits.truncated));
             Ok(())

@@ -59,8 +59,8 @@ unsafe fn tell(text: *mut c_char, capacity: usize, say: impl FnOnce() -> String)
 }
 
 /// The size in bytes of one of the ABI's structs, so that a caller can check its own: 0
-/// `ruv_error`, 1 `ruv_index_options`, 2 `ruv_rows`, 3 `ruv_search`, 4 `ruv_stats`, 5
-/// `ruv_index_info`, 6 `ruv_recommendation`; 0 for any other number.
+/// `ruv_error`, 1 `ruv_index_options`, 2 `ruv_search`, 3 `ruv_stats`, 4 `ruv_index_info`, 5
+/// `ruv_recommendation`; 0 for any other number.
 #[unsafe(no_mangle)]
 pub extern "C" fn ruv_struct_size(which: u32) -> usize {
     abi::struct_size(which)

@@ -35,14 +35,8 @@ static ruv_index_options options(uint32_t kind) {
   return o;
 }
 
-static ruv_rows rows_of(const float *first, uint64_t rows) {
-  ruv_rows r = {0};
-  r.data = first;
-  r.rows = rows;
-  r.stride = sizeof data[0];
-  r.dim = DIM;
-  return r;
-}
+/* The parameters (pointer, rows, dim, stride) for rows without gaps. */
+#define ROWS_OF(first, rows) (first), (rows), DIM, sizeof data[0]
 
 static ruv_search nearest(uint32_t k) {
   ruv_search s = {0};
@@ -53,9 +47,8 @@ static ruv_search nearest(uint32_t k) {
 
 static ruv_index *built(uint32_t kind) {
   ruv_index_options o = options(kind);
-  ruv_rows all = rows_of(data[0], ROWS);
   ruv_index *index = NULL;
-  OK(ruv_index_build(&o, &all, NULL, 1000, NULL, &index, &err));
+  OK(ruv_index_build(&o, ROWS_OF(data[0], ROWS), NULL, 1000, NULL, &index, &err));
   CHECK(index != NULL);
   return index;
 }
@@ -74,10 +67,10 @@ static void library(void) {
   CHECK(ruv_version(NULL, 0) == strlen(text));
   CHECK(ruv_source_hash(text, sizeof text) == 64 && strspn(text, "0123456789abcdef") == 64);
   CHECK(ruv_cpu_features(text, sizeof text) > 0);
-  const size_t sizes[] = {sizeof(ruv_error),      sizeof(ruv_index_options), sizeof(ruv_rows),          sizeof(ruv_search),
-                          sizeof(ruv_stats),      sizeof(ruv_index_info),    sizeof(ruv_recommendation)};
-  for (uint32_t i = 0; i < 7; i++) CHECK(ruv_struct_size(i) == sizes[i]);
-  CHECK(ruv_struct_size(7) == 0);
+  const size_t sizes[] = {sizeof(ruv_error), sizeof(ruv_index_options), sizeof(ruv_search),
+                          sizeof(ruv_stats), sizeof(ruv_index_info),    sizeof(ruv_recommendation)};
+  for (uint32_t i = 0; i < 6; i++) CHECK(ruv_struct_size(i) == sizes[i]);
+  CHECK(ruv_struct_size(6) == 0);
 
   ruv_recommendation r;
   OK(ruv_recommend(100000, 128, 0.95f, &r, &err));
@@ -104,14 +97,22 @@ static void search(uint32_t kind) {
   uint32_t counts[3];
   int64_t single[K];
   float single_scores[K];
-  ruv_rows queries = rows_of(data[10], 3);
-  OK(ruv_index_search_batch(index, &s, &queries, ids, scores, counts, &stats, &err));
+  OK(ruv_index_search_batch(index, &s, ROWS_OF(data[10], 3), ids, scores, counts, &stats, &err));
   CHECK(stats.hits == 3 * K && counts[0] == K && counts[2] == K);
   OK(ruv_index_search(index, &s, data[12], DIM, single, single_scores, &stats, &err));
   CHECK(memcmp(single, ids + 2 * K, sizeof single) == 0);
   CHECK(memcmp(single_scores, scores + 2 * K, sizeof single_scores) == 0);
-  queries = rows_of(NULL, 0);
-  OK(ruv_index_search_batch(index, &s, &queries, NULL, NULL, NULL, &stats, &err));
+  float strided[2][DIM + 3];
+  memcpy(strided[0], data[10], sizeof data[0]);
+  memcpy(strided[1], data[12], sizeof data[0]);
+  OK(ruv_index_search_batch(index, &s, strided[0], 2, DIM, sizeof strided[0], ids, scores, counts, &stats, &err));
+  CHECK(memcmp(single, ids + K, sizeof single) == 0);
+  strided[1][0] = NAN;
+  FAILS(RUV_STATUS_INVALID_VECTOR,
+        ruv_index_search_batch(index, &s, strided[0], 2, DIM, sizeof strided[0], ids, scores, counts, &stats, &err));
+  CHECK(err.a == 1 && err.b == -1);
+  SAYS("row 1");
+  OK(ruv_index_search_batch(index, &s, ROWS_OF(NULL, 0), NULL, NULL, NULL, &stats, &err));
   CHECK(stats.hits == 0);
 
   float bounds[ROWS], range_scores[ROWS];
@@ -147,20 +148,18 @@ static void change(void) {
   FAILS(RUV_STATUS_EMPTY_INDEX, ruv_index_search(index, &s, data[0], DIM, &id, &score, NULL, &err));
 
   const int64_t ids[] = {INT64_MIN, -1, 5, INT64_MAX};
-  ruv_rows four = rows_of(data[0], 4), none = rows_of(NULL, 0);
-  OK(ruv_index_add(index, &four, ids, 0, &err));
-  OK(ruv_index_add(index, &none, NULL, 0, &err));
+  OK(ruv_index_add(index, ROWS_OF(data[0], 4), ids, 0, &err));
+  OK(ruv_index_add(index, ROWS_OF(NULL, 0), NULL, 0, &err));
   CHECK(size_of(index) == 4);
-  FAILS(RUV_STATUS_DUPLICATE_ID, ruv_index_add(index, &four, NULL, 4, &err));
+  FAILS(RUV_STATUS_DUPLICATE_ID, ruv_index_add(index, ROWS_OF(data[0], 4), NULL, 4, &err));
   CHECK(err.a == 5 && err.b == 1 && size_of(index) == 4);
   OK(ruv_index_search(index, &s, data[3], DIM, &id, &score, NULL, &err));
   CHECK(id == INT64_MAX && score == 0);
 
   uint64_t count;
-  ruv_rows two = rows_of(data[8], 2);
-  OK(ruv_index_upsert(index, &two, NULL, 5, &count, &err));
+  OK(ruv_index_upsert(index, ROWS_OF(data[8], 2), NULL, 5, &count, &err));
   CHECK(count == 1 && size_of(index) == 5);
-  OK(ruv_index_upsert(index, &two, NULL, 5, NULL, &err));
+  OK(ruv_index_upsert(index, ROWS_OF(data[8], 2), NULL, 5, NULL, &err));
   float row[DIM];
   OK(ruv_index_get(index, 5, row, DIM, &err));
   CHECK(memcmp(row, data[8], sizeof row) == 0);
@@ -227,8 +226,7 @@ static void files(const char *folder) {
     OK(ruv_index_open(at, length, mode, 1, &again, &err));
     OK(ruv_index_content_equals(index, again, &equal, &err));
     CHECK(equal == 1);
-    ruv_rows one = rows_of(data[0], 1);
-    OK(ruv_index_add(again, &one, NULL, 7, &err));
+    OK(ruv_index_add(again, ROWS_OF(data[0], 1), NULL, 7, &err));
     OK(ruv_index_content_equals(index, again, &equal, &err));
     CHECK(equal == 0);
     ruv_index_free(again);
@@ -274,8 +272,7 @@ static void upstream_files(const char *folder) {
   ruv_index_free(again);
   OK(ruv_rbpx_import(at, strlen(path), &o, &again, &err));
   ruv_index_free(again);
-  ruv_rows one = rows_of(data[0], 1);
-  OK(ruv_index_add(index, &one, NULL, (int64_t)1 << 40, &err));
+  OK(ruv_index_add(index, ROWS_OF(data[0], 1), NULL, (int64_t)1 << 40, &err));
   FAILS(RUV_STATUS_UNSUPPORTED, ruv_rbpx_export(index, at, strlen(path), &err));
   ruv_index_free(index);
 }
@@ -369,7 +366,6 @@ static void rotate(void) {
 static void bad_input(void) {
   ruv_index *index = built(RUV_KIND_PLUS), *other;
   ruv_index_options o = options(RUV_KIND_PLUS);
-  ruv_rows all = rows_of(data[0], ROWS);
   ruv_search s = nearest(K);
   ruv_stats stats;
   int64_t ids[K];
@@ -414,24 +410,25 @@ static void bad_input(void) {
   memcpy(row, data[0], sizeof row);
   row[3] = NAN;
   FAILS(RUV_STATUS_INVALID_VECTOR, ruv_index_search(index, &s, row, DIM, ids, scores, &stats, &err));
-  ruv_rows one = rows_of(row, 1);
-  FAILS(RUV_STATUS_INVALID_VECTOR, ruv_index_add(index, &one, NULL, 0, &err));
+  CHECK(err.a == 0 && err.b == -1 && strncmp(err.message, "query: ", 7) == 0);
+  FAILS(RUV_STATUS_INVALID_VECTOR,
+        ruv_index_search_range(index, &s, row, DIM, 1, K, ids, scores, NULL, NULL, &stats, &err));
+  SAYS("query: ");
+  FAILS(RUV_STATUS_INVALID_VECTOR, ruv_index_add(index, ROWS_OF(row, 1), NULL, 0, &err));
   CHECK(err.a == 0 && err.b == -1 && size_of(index) == ROWS);
 
-  all.stride = sizeof data[0] - 4;
-  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
-  SAYS("stride");
-  all.stride = sizeof data[0] + 1;
-  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
-  all.stride = (uint64_t)1 << 60;
-  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
-  all = rows_of(data[0], UINT64_MAX);
-  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
-  all = rows_of((const float *)((const char *)data[0] + 1), 1);
-  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, 5000, &err));
+  const uint64_t row_bytes = sizeof data[0], strides[] = {row_bytes - 4, row_bytes + 1, (uint64_t)1 << 60};
+  for (int i = 0; i < 3; i++) {
+    FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, data[0], ROWS, DIM, strides[i], NULL, 5000, &err));
+    if (i < 2) SAYS("stride");
+  }
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, data[0], ROWS, 0, row_bytes, NULL, 5000, &err));
+  SAYS("dim");
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, ROWS_OF(data[0], UINT64_MAX), NULL, 5000, &err));
+  FAILS(RUV_STATUS_ARGUMENT,
+        ruv_index_add(index, ROWS_OF((const float *)((const char *)data[0] + 1), 1), NULL, 5000, &err));
   SAYS("aligned");
-  all = rows_of(data[0], 2);
-  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, &all, NULL, INT64_MAX, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_add(index, ROWS_OF(data[0], 2), NULL, INT64_MAX, &err));
   FAILS(RUV_STATUS_ARGUMENT, ruv_index_remove(index, ids, UINT64_MAX, &count, &err));
   CHECK(size_of(index) == ROWS);
   ruv_index_free(index);
@@ -444,7 +441,6 @@ static void bad_input(void) {
 static void null_pointers(void) {
   ruv_index *index = built(RUV_KIND_FLAT), *other;
   ruv_index_options o = options(RUV_KIND_FLAT);
-  ruv_rows one = rows_of(data[0], 1), hollow = rows_of(NULL, 1);
   ruv_search s = nearest(K);
   ruv_iter *iter;
   int64_t ids[K];
@@ -455,17 +451,16 @@ static void null_pointers(void) {
 #define NULL_POINTER(call) FAILS(RUV_STATUS_NULL_POINTER, call)
   NULL_POINTER(ruv_index_create(NULL, &other, &err));
   NULL_POINTER(ruv_index_create(&o, NULL, &err));
-  NULL_POINTER(ruv_index_build(NULL, &one, NULL, 0, NULL, &other, &err));
-  NULL_POINTER(ruv_index_build(&o, NULL, NULL, 0, NULL, &other, &err));
-  NULL_POINTER(ruv_index_build(&o, &hollow, NULL, 0, NULL, &other, &err));
-  NULL_POINTER(ruv_index_build(&o, &one, NULL, 0, NULL, NULL, &err));
+  NULL_POINTER(ruv_index_build(NULL, ROWS_OF(data[0], 1), NULL, 0, NULL, &other, &err));
+  NULL_POINTER(ruv_index_build(&o, ROWS_OF(NULL, 1), NULL, 0, NULL, &other, &err));
+  NULL_POINTER(ruv_index_build(&o, ROWS_OF(data[0], 1), NULL, 0, NULL, NULL, &err));
   NULL_POINTER(ruv_index_adopt(&o, NULL, NULL, 0, NULL, &other, &err));
   NULL_POINTER(ruv_buffer_new(1, DIM, NULL, &floats, &err));
   NULL_POINTER(ruv_index_info_get(NULL, NULL, &err));
   NULL_POINTER(ruv_index_info_get(index, NULL, &err));
-  NULL_POINTER(ruv_index_add(NULL, &one, NULL, 0, &err));
-  NULL_POINTER(ruv_index_add(index, NULL, NULL, 0, &err));
-  NULL_POINTER(ruv_index_upsert(index, &hollow, NULL, 0, &count, &err));
+  NULL_POINTER(ruv_index_add(NULL, ROWS_OF(data[0], 1), NULL, 0, &err));
+  NULL_POINTER(ruv_index_add(index, ROWS_OF(NULL, 1), NULL, 0, &err));
+  NULL_POINTER(ruv_index_upsert(index, ROWS_OF(NULL, 1), NULL, 0, &count, &err));
   NULL_POINTER(ruv_index_remove(index, NULL, 1, &count, &err));
   NULL_POINTER(ruv_index_compact(NULL, &err));
   NULL_POINTER(ruv_index_search(NULL, &s, data[0], DIM, ids, scores, NULL, &err));
@@ -474,8 +469,9 @@ static void null_pointers(void) {
   NULL_POINTER(ruv_index_search(index, &s, data[0], DIM, NULL, scores, NULL, &err));
   SAYS("ids");
   NULL_POINTER(ruv_index_search(index, &s, data[0], DIM, ids, NULL, NULL, &err));
-  NULL_POINTER(ruv_index_search_batch(index, &s, NULL, ids, scores, &there, NULL, &err));
-  NULL_POINTER(ruv_index_search_batch(index, &s, &one, ids, scores, NULL, NULL, &err));
+  NULL_POINTER(ruv_index_search_batch(index, &s, ROWS_OF(NULL, 1), ids, scores, &there, NULL, &err));
+  NULL_POINTER(ruv_index_search_batch(index, &s, ROWS_OF(data[0], 1), ids, scores, NULL, NULL, &err));
+  SAYS("counts");
   NULL_POINTER(ruv_index_search_range(index, &s, data[0], DIM, 1, K, NULL, scores, NULL, NULL, NULL, &err));
   NULL_POINTER(ruv_index_contains(index, 1, NULL, &err));
   NULL_POINTER(ruv_index_contains(NULL, 1, &there, &err));
