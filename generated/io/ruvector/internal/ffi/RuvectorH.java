@@ -1080,6 +1080,9 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_INT,
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
@@ -1096,7 +1099,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_index_build(const struct ruv_index_options *options, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_index **out, struct ruv_error *err)
+     * int32_t ruv_index_build(const struct ruv_index_options *options, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_index **out, struct ruv_error *err)
      * }
      */
     public static FunctionDescriptor ruv_index_build$descriptor() {
@@ -1106,7 +1109,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_index_build(const struct ruv_index_options *options, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_index **out, struct ruv_error *err)
+     * int32_t ruv_index_build(const struct ruv_index_options *options, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_index **out, struct ruv_error *err)
      * }
      */
     public static MethodHandle ruv_index_build$handle() {
@@ -1116,7 +1119,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_index_build(const struct ruv_index_options *options, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_index **out, struct ruv_error *err)
+     * int32_t ruv_index_build(const struct ruv_index_options *options, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_index **out, struct ruv_error *err)
      * }
      */
     public static MemorySegment ruv_index_build$address() {
@@ -1125,16 +1128,16 @@ public class RuvectorH extends RuvectorLayouts {
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_index_build(const struct ruv_index_options *options, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_index **out, struct ruv_error *err)
+     * int32_t ruv_index_build(const struct ruv_index_options *options, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_index **out, struct ruv_error *err)
      * }
      */
-    public static int ruv_index_build(MemorySegment options, MemorySegment rows, MemorySegment ids, long first_id, MemorySegment cancel, MemorySegment out, MemorySegment err) {
+    public static int ruv_index_build(MemorySegment options, MemorySegment data, long rows, int dim, long stride, MemorySegment ids, long first_id, MemorySegment cancel, MemorySegment out, MemorySegment err) {
         var mh$ = ruv_index_build.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_index_build", options, rows, ids, first_id, cancel, out, err);
+                traceDowncall("ruv_index_build", options, data, rows, dim, stride, ids, first_id, cancel, out, err);
             }
-            return (int)mh$.invokeExact(options, rows, ids, first_id, cancel, out, err);
+            return (int)mh$.invokeExact(options, data, rows, dim, stride, ids, first_id, cancel, out, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -1537,6 +1540,9 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_INT,
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER
@@ -1551,7 +1557,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_index_add(struct ruv_index *index, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * int32_t ruv_index_add(struct ruv_index *index, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
      * }
      */
     public static FunctionDescriptor ruv_index_add$descriptor() {
@@ -1561,7 +1567,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_index_add(struct ruv_index *index, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * int32_t ruv_index_add(struct ruv_index *index, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
      * }
      */
     public static MethodHandle ruv_index_add$handle() {
@@ -1571,7 +1577,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_index_add(struct ruv_index *index, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * int32_t ruv_index_add(struct ruv_index *index, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
      * }
      */
     public static MemorySegment ruv_index_add$address() {
@@ -1580,16 +1586,16 @@ public class RuvectorH extends RuvectorLayouts {
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_index_add(struct ruv_index *index, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * int32_t ruv_index_add(struct ruv_index *index, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
      * }
      */
-    public static int ruv_index_add(MemorySegment index, MemorySegment rows, MemorySegment ids, long first_id, MemorySegment err) {
+    public static int ruv_index_add(MemorySegment index, MemorySegment data, long rows, int dim, long stride, MemorySegment ids, long first_id, MemorySegment err) {
         var mh$ = ruv_index_add.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_index_add", index, rows, ids, first_id, err);
+                traceDowncall("ruv_index_add", index, data, rows, dim, stride, ids, first_id, err);
             }
-            return (int)mh$.invokeExact(index, rows, ids, first_id, err);
+            return (int)mh$.invokeExact(index, data, rows, dim, stride, ids, first_id, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -1602,6 +1608,9 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_INT,
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
@@ -1617,7 +1626,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_index_upsert(struct ruv_index *index, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, uint64_t *replaced, struct ruv_error *err)
+     * int32_t ruv_index_upsert(struct ruv_index *index, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, uint64_t *replaced, struct ruv_error *err)
      * }
      */
     public static FunctionDescriptor ruv_index_upsert$descriptor() {
@@ -1627,7 +1636,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_index_upsert(struct ruv_index *index, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, uint64_t *replaced, struct ruv_error *err)
+     * int32_t ruv_index_upsert(struct ruv_index *index, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, uint64_t *replaced, struct ruv_error *err)
      * }
      */
     public static MethodHandle ruv_index_upsert$handle() {
@@ -1637,7 +1646,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_index_upsert(struct ruv_index *index, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, uint64_t *replaced, struct ruv_error *err)
+     * int32_t ruv_index_upsert(struct ruv_index *index, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, uint64_t *replaced, struct ruv_error *err)
      * }
      */
     public static MemorySegment ruv_index_upsert$address() {
@@ -1646,16 +1655,16 @@ public class RuvectorH extends RuvectorLayouts {
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_index_upsert(struct ruv_index *index, const struct ruv_rows *rows, const int64_t *ids, int64_t first_id, uint64_t *replaced, struct ruv_error *err)
+     * int32_t ruv_index_upsert(struct ruv_index *index, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, uint64_t *replaced, struct ruv_error *err)
      * }
      */
-    public static int ruv_index_upsert(MemorySegment index, MemorySegment rows, MemorySegment ids, long first_id, MemorySegment replaced, MemorySegment err) {
+    public static int ruv_index_upsert(MemorySegment index, MemorySegment data, long rows, int dim, long stride, MemorySegment ids, long first_id, MemorySegment replaced, MemorySegment err) {
         var mh$ = ruv_index_upsert.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_index_upsert", index, rows, ids, first_id, replaced, err);
+                traceDowncall("ruv_index_upsert", index, data, rows, dim, stride, ids, first_id, replaced, err);
             }
-            return (int)mh$.invokeExact(index, rows, ids, first_id, replaced, err);
+            return (int)mh$.invokeExact(index, data, rows, dim, stride, ids, first_id, replaced, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -1864,6 +1873,9 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER,
@@ -1880,7 +1892,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_index_search_batch(const struct ruv_index *index, const struct ruv_search *search, const struct ruv_rows *queries, int64_t *ids, float *scores, uint32_t *counts, struct ruv_stats *stats, struct ruv_error *err)
+     * int32_t ruv_index_search_batch(const struct ruv_index *index, const struct ruv_search *search, const float *queries, uint64_t rows, uint32_t dim, uint64_t stride, int64_t *ids, float *scores, uint32_t *counts, struct ruv_stats *stats, struct ruv_error *err)
      * }
      */
     public static FunctionDescriptor ruv_index_search_batch$descriptor() {
@@ -1890,7 +1902,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_index_search_batch(const struct ruv_index *index, const struct ruv_search *search, const struct ruv_rows *queries, int64_t *ids, float *scores, uint32_t *counts, struct ruv_stats *stats, struct ruv_error *err)
+     * int32_t ruv_index_search_batch(const struct ruv_index *index, const struct ruv_search *search, const float *queries, uint64_t rows, uint32_t dim, uint64_t stride, int64_t *ids, float *scores, uint32_t *counts, struct ruv_stats *stats, struct ruv_error *err)
      * }
      */
     public static MethodHandle ruv_index_search_batch$handle() {
@@ -1900,7 +1912,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_index_search_batch(const struct ruv_index *index, const struct ruv_search *search, const struct ruv_rows *queries, int64_t *ids, float *scores, uint32_t *counts, struct ruv_stats *stats, struct ruv_error *err)
+     * int32_t ruv_index_search_batch(const struct ruv_index *index, const struct ruv_search *search, const float *queries, uint64_t rows, uint32_t dim, uint64_t stride, int64_t *ids, float *scores, uint32_t *counts, struct ruv_stats *stats, struct ruv_error *err)
      * }
      */
     public static MemorySegment ruv_index_search_batch$address() {
@@ -1909,16 +1921,16 @@ public class RuvectorH extends RuvectorLayouts {
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_index_search_batch(const struct ruv_index *index, const struct ruv_search *search, const struct ruv_rows *queries, int64_t *ids, float *scores, uint32_t *counts, struct ruv_stats *stats, struct ruv_error *err)
+     * int32_t ruv_index_search_batch(const struct ruv_index *index, const struct ruv_search *search, const float *queries, uint64_t rows, uint32_t dim, uint64_t stride, int64_t *ids, float *scores, uint32_t *counts, struct ruv_stats *stats, struct ruv_error *err)
      * }
      */
-    public static int ruv_index_search_batch(MemorySegment index, MemorySegment search, MemorySegment queries, MemorySegment ids, MemorySegment scores, MemorySegment counts, MemorySegment stats, MemorySegment err) {
+    public static int ruv_index_search_batch(MemorySegment index, MemorySegment search, MemorySegment queries, long rows, int dim, long stride, MemorySegment ids, MemorySegment scores, MemorySegment counts, MemorySegment stats, MemorySegment err) {
         var mh$ = ruv_index_search_batch.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_index_search_batch", index, search, queries, ids, scores, counts, stats, err);
+                traceDowncall("ruv_index_search_batch", index, search, queries, rows, dim, stride, ids, scores, counts, stats, err);
             }
-            return (int)mh$.invokeExact(index, search, queries, ids, scores, counts, stats, err);
+            return (int)mh$.invokeExact(index, search, queries, rows, dim, stride, ids, scores, counts, stats, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
