@@ -2,6 +2,7 @@ package io.ruvector.cli;
 
 import io.ruvector.NativeLibraryException;
 import io.ruvector.RuVector;
+import io.ruvector.internal.NativeLibrary;
 import io.ruvector.internal.NativeLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,8 +78,8 @@ final class DoctorCommand implements Callable<Integer> {
     try {
       // Comparing the ABI number and the structs with the jar's is a part of loading.
       return Finding.good(
-          "%s, version %s, ABI as this jar needs it"
-              .formatted(NativeLoader.location(), RuVector.version()));
+          "%s, version %s, ABI %d as this jar needs it"
+              .formatted(NativeLoader.location(), RuVector.version(), NativeLibrary.abiVersion()));
     } catch (NativeLibraryException e) {
       return new Finding(
           String.valueOf(e.getMessage()).replaceAll("\\s*\\R\\s*-?\\s*", "; "),

@@ -134,7 +134,7 @@ abstract class AbstractIndex implements VectorIndex {
 
   private Rows row(float[] vector, Arena arena) {
     MemorySegment copy = arena.allocateFrom(ValueLayout.JAVA_FLOAT, vector);
-    return new Rows(copy, 1, dim, (long) dim * Float.BYTES, null);
+    return new Rows(copy, 1, dim, (long) dim * Float.BYTES);
   }
 
   @Override

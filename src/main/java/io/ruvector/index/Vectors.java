@@ -217,7 +217,7 @@ public final class Vectors {
   /** The rows as native code takes them. */
   Rows nativeRows(String name) {
     Checks.accessible(name, segment);
-    return new Rows(segment, rows, dim, stride, buffer == null ? null : buffer.nativeBuffer());
+    return new Rows(segment, rows, dim, stride);
   }
 
   /** Refuses memory of one thread, for a call that runs on another one. */

@@ -57,9 +57,14 @@ public final class Checks {
     }
   }
 
+  /** Whether only one thread may access the memory. */
+  static boolean isConfined(MemorySegment segment) {
+    return !segment.isAccessibleBy(STRANGER);
+  }
+
   /** Refuses memory that only one thread may access, for a call that runs on another one. */
   public static void shareable(String name, MemorySegment segment) {
-    if (!segment.isAccessibleBy(STRANGER)) {
+    if (isConfined(segment)) {
       throw illegal(
           name,
           "confined to one thread",

@@ -38,15 +38,6 @@ public final class NativeBuffer {
     return data;
   }
 
-  /** Keeps the memory, even where the buffer is closed meanwhile, until {@link #unpin()}. */
-  void pin() {
-    handle.pin();
-  }
-
-  void unpin() {
-    handle.unpin();
-  }
-
   /** Ends this object; the memory belongs to whom the address is given next. */
   MemorySegment transfer() {
     return handle.transfer();

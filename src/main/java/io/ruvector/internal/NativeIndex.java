@@ -3,7 +3,6 @@ package io.ruvector.internal;
 import io.ruvector.internal.ffi.RuvectorH;
 import io.ruvector.internal.ffi.ruv_index_info;
 import io.ruvector.internal.ffi.ruv_index_options;
-import io.ruvector.internal.ffi.ruv_rows;
 import io.ruvector.internal.ffi.ruv_search;
 import io.ruvector.internal.ffi.ruv_stats;
 import java.lang.foreign.Arena;
@@ -64,32 +63,10 @@ public final class NativeIndex {
       long version,
       long codeBytes) {}
 
-  /**
-   * A view of rows: where they lie, how many, how long and how far apart in bytes.
-   *
-   * @param owner the buffer that holds them, if it is one of ours: a downcall does not see their
-   *     pointer inside the struct, so the buffer is pinned
-   */
-  public record Rows(
-      MemorySegment data, long rows, int dim, long stride, @Nullable NativeBuffer owner) {
-    private void pin() {
-      if (owner != null) {
-        owner.pin();
-      }
-    }
-
-    private void unpin() {
-      if (owner != null) {
-        owner.unpin();
-      }
-    }
-
-    private MemorySegment write(MemorySegment struct) {
-      ruv_rows.data(struct, data);
-      ruv_rows.rows(struct, rows);
-      ruv_rows.stride(struct, stride);
-      ruv_rows.dim(struct, dim);
-      return struct;
+  /** A view of rows: where they lie, how many, how long and how far apart in bytes. */
+  public record Rows(MemorySegment data, long rows, int dim, long stride) {
+    private Rows lent() {
+      return new Rows(SearchPool.lend(data), rows, dim, stride);
     }
   }
 
@@ -98,6 +75,10 @@ public final class NativeIndex {
 
   /** Ids in memory, or counted up from the first where there are none. */
   public record RowIds(MemorySegment given, long first) {
+    private RowIds lent() {
+      return new RowIds(SearchPool.lend(given), first);
+    }
+
     public static RowIds from(long first) {
       return new RowIds(NULL, first);
     }
@@ -165,65 +146,54 @@ public final class NativeIndex {
   }
 
   public static NativeIndex build(String name, Options options, Rows rows, RowIds ids) {
-    MemorySegment given = SearchPool.lend(ids.given);
-    rows.pin();
-    try {
-      return construct(
-          name,
-          (arena, out, error) ->
-              RuvectorH.ruv_index_build(
-                  options.allocate(arena),
-                  rows.write(ruv_rows.allocate(arena)),
-                  given,
-                  ids.first,
-                  NULL,
-                  out,
-                  error));
-    } finally {
-      rows.unpin();
-      Reference.reachabilityFence(rows.data);
-      Reference.reachabilityFence(ids.given);
-    }
+    Rows lent = rows.lent();
+    RowIds lentIds = ids.lent();
+    return construct(
+        name,
+        (arena, out, error) ->
+            RuvectorH.ruv_index_build(
+                options.allocate(arena),
+                lent.data,
+                lent.rows,
+                lent.dim,
+                lent.stride,
+                lentIds.given,
+                lentIds.first,
+                NULL,
+                out,
+                error));
   }
 
   /** The buffer is dead afterwards, whether this fails or not. */
   public static NativeIndex adopt(String name, Options options, NativeBuffer buffer, RowIds ids) {
     MemorySegment rows = buffer.transfer();
-    MemorySegment given = SearchPool.lend(ids.given);
-    try {
-      return construct(
-          name,
-          (arena, out, error) ->
-              RuvectorH.ruv_index_adopt(
-                  options.allocate(arena), rows, given, ids.first, NULL, out, error));
-    } finally {
-      Reference.reachabilityFence(ids.given);
-    }
+    RowIds lentIds = ids.lent();
+    return construct(
+        name,
+        (arena, out, error) ->
+            RuvectorH.ruv_index_adopt(
+                options.allocate(arena), rows, lentIds.given, lentIds.first, NULL, out, error));
   }
 
   public static NativeIndex buildMapped(String name, Options options, FileRows rows, RowIds ids) {
-    MemorySegment given = SearchPool.lend(ids.given);
-    try {
-      return construct(
-          name,
-          (arena, out, error) -> {
-            MemorySegment path = path(arena, rows.path);
-            return RuvectorH.ruv_index_build_mapped(
-                options.allocate(arena),
-                path,
-                path.byteSize(),
-                rows.offset,
-                rows.rows,
-                rows.stride,
-                given,
-                ids.first,
-                NULL,
-                out,
-                error);
-          });
-    } finally {
-      Reference.reachabilityFence(ids.given);
-    }
+    RowIds lentIds = ids.lent();
+    return construct(
+        name,
+        (arena, out, error) -> {
+          MemorySegment path = path(arena, rows.path);
+          return RuvectorH.ruv_index_build_mapped(
+              options.allocate(arena),
+              path,
+              path.byteSize(),
+              rows.offset,
+              rows.rows,
+              rows.stride,
+              lentIds.given,
+              lentIds.first,
+              NULL,
+              out,
+              error);
+        });
   }
 
   public static NativeIndex open(String name, Path file, boolean inMemory, boolean verify) {
@@ -323,40 +293,44 @@ public final class NativeIndex {
   }
 
   public void add(Rows rows, RowIds ids) {
-    MemorySegment given = SearchPool.lend(ids.given);
-    rows.pin();
+    Rows lent = rows.lent();
+    RowIds lentIds = ids.lent();
     try {
       longCall(
           (arena, scratch) ->
               RuvectorH.ruv_index_add(
-                  handle.pointer(), rows.write(scratch.rows), given, ids.first, scratch.error));
+                  handle.pointer(),
+                  lent.data,
+                  lent.rows,
+                  lent.dim,
+                  lent.stride,
+                  lentIds.given,
+                  lentIds.first,
+                  scratch.error));
     } finally {
       Reference.reachabilityFence(this);
-      rows.unpin();
-      Reference.reachabilityFence(rows.data);
-      Reference.reachabilityFence(ids.given);
     }
   }
 
   /** Returns how many of the ids were there before. */
   public long upsert(Rows rows, RowIds ids) {
-    MemorySegment given = SearchPool.lend(ids.given);
-    rows.pin();
+    Rows lent = rows.lent();
+    RowIds lentIds = ids.lent();
     try {
       return longCall(
           (arena, scratch) ->
               RuvectorH.ruv_index_upsert(
                   handle.pointer(),
-                  rows.write(scratch.rows),
-                  given,
-                  ids.first,
+                  lent.data,
+                  lent.rows,
+                  lent.dim,
+                  lent.stride,
+                  lentIds.given,
+                  lentIds.first,
                   scratch.words,
                   scratch.error));
     } finally {
       Reference.reachabilityFence(this);
-      rows.unpin();
-      Reference.reachabilityFence(rows.data);
-      Reference.reachabilityFence(ids.given);
     }
   }
 
@@ -500,22 +474,25 @@ public final class NativeIndex {
       MemorySegment scores,
       @Nullable MemorySegment counts,
       StatsFactory<R> factory) {
+    Rows lent = queries.lent();
     MemorySegment lentIds = SearchPool.lend(ids);
     MemorySegment lentScores = SearchPool.lend(scores);
     MemorySegment lentCounts = counts == null ? null : SearchPool.lend(counts);
-    queries.pin();
     try {
       return SearchPool.call(
           () -> {
             try (var scratch = Scratch.borrow()) {
-              MemorySegment hits = lentCounts != null ? lentCounts : scratch.counts(queries.rows);
+              MemorySegment hits = lentCounts != null ? lentCounts : scratch.counts(lent.rows);
               begin(scratch, k, parameters);
               try {
                 Status.check(
                     RuvectorH.ruv_index_search_batch(
                         handle.pointer(),
                         scratch.search,
-                        queries.write(scratch.rows),
+                        lent.data,
+                        lent.rows,
+                        lent.dim,
+                        lent.stride,
                         lentIds,
                         lentScores,
                         hits,
@@ -533,11 +510,6 @@ public final class NativeIndex {
           });
     } finally {
       Reference.reachabilityFence(this);
-      queries.unpin();
-      Reference.reachabilityFence(queries.data);
-      Reference.reachabilityFence(ids);
-      Reference.reachabilityFence(scores);
-      Reference.reachabilityFence(counts);
     }
   }
 

@@ -6,7 +6,6 @@ import io.ruvector.internal.ffi.ruv_error;
 import io.ruvector.internal.ffi.ruv_index_info;
 import io.ruvector.internal.ffi.ruv_index_options;
 import io.ruvector.internal.ffi.ruv_recommendation;
-import io.ruvector.internal.ffi.ruv_rows;
 import io.ruvector.internal.ffi.ruv_search;
 import io.ruvector.internal.ffi.ruv_stats;
 import java.lang.foreign.Arena;
@@ -29,7 +28,6 @@ public final class NativeLibrary {
     return List.of(
         ruv_error.layout(),
         ruv_index_options.layout(),
-        ruv_rows.layout(),
         ruv_search.layout(),
         ruv_stats.layout(),
         ruv_index_info.layout(),
@@ -108,6 +106,12 @@ public final class NativeLibrary {
       source.write(buffer, capacity);
       return buffer.getString(0, StandardCharsets.UTF_8);
     }
+  }
+
+  /** The number that library and jar agree on. */
+  public static int abiVersion() {
+    require();
+    return RuvectorH.ruv_abi_version();
   }
 
   public static String version() {

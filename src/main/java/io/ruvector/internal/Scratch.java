@@ -1,7 +1,6 @@
 package io.ruvector.internal;
 
 import io.ruvector.internal.ffi.ruv_error;
-import io.ruvector.internal.ffi.ruv_rows;
 import io.ruvector.internal.ffi.ruv_search;
 import io.ruvector.internal.ffi.ruv_stats;
 import java.lang.foreign.Arena;
@@ -36,7 +35,6 @@ final class Scratch implements AutoCloseable {
   final MemorySegment error;
   final MemorySegment search;
   final MemorySegment stats;
-  final MemorySegment rows;
 
   /** Room for small results: eight longs. */
   final MemorySegment words;
@@ -54,7 +52,6 @@ final class Scratch implements AutoCloseable {
     error = ruv_error.allocate(arena);
     search = ruv_search.allocate(arena);
     stats = ruv_stats.allocate(arena);
-    rows = ruv_rows.allocate(arena);
     words = arena.allocate(ValueLayout.JAVA_LONG, WORDS);
     cancel = arena.allocate(ValueLayout.JAVA_INT);
     query = arena.allocate(ValueLayout.JAVA_FLOAT, FIRST_DIM);

@@ -77,12 +77,13 @@ public final class SearchPool {
   }
 
   /**
-   * Memory of this thread as {@link #call} can use it: on a virtual thread, the thread that makes
-   * the call is another one, to which confined memory is closed. The caller waits for it meanwhile,
-   * and must keep the memory reachable.
+   * Memory that this thread may access, as {@link #call} can use it: on a virtual thread, the
+   * thread that makes the call is another one, to which confined memory is closed. Only this thread
+   * can free that, and it waits meanwhile, so the bare address serves. All other memory goes as it
+   * is, and the downcall keeps it open.
    */
   static MemorySegment lend(MemorySegment segment) {
-    return Thread.currentThread().isVirtual()
+    return Thread.currentThread().isVirtual() && Checks.isConfined(segment)
         ? MemorySegment.ofAddress(segment.address())
         : segment;
   }

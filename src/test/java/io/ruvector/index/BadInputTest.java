@@ -156,17 +156,32 @@ class BadInputTest {
     onIndex(kind, l2, "k 0", i -> i.search(with(1), 0), misuse, "k is 0", "1 to");
     onIndex(kind, l2, "k -5", i -> i.search(with(1), -5), misuse, "k is -5");
     onIndex(kind, l2, "query dim", i -> i.search(new float[2], 1), mismatch, "2", "3");
-    onIndex(kind, l2, "query NaN", i -> i.search(with(Float.NaN), 1), invalid, "NaN");
+    onIndex(kind, l2, "query NaN", i -> i.search(with(Float.NaN), 1), invalid, "query: ", "NaN");
     onIndex(
         kind,
         l2,
         "query infinite",
         i -> i.search(with(Float.NEGATIVE_INFINITY), 1),
         invalid,
+        "query: ",
         "-inf");
+    onIndex(
+        kind,
+        l2,
+        "range NaN",
+        i -> i.searchRange(RangeRequest.of(nan(3, 1), 1)),
+        invalid,
+        "query: ",
+        "NaN");
     onIndex(kind, l2, "query large", i -> i.search(with(2e18f), 1), invalid, "e18");
     onIndex(
-        kind, Metric.COSINE, "query zero", i -> i.search(new float[3], 1), invalid, "norm is 0");
+        kind,
+        Metric.COSINE,
+        "query zero",
+        i -> i.search(new float[3], 1),
+        invalid,
+        "query: ",
+        "norm is 0");
     onIndex(
         kind, l2, "template", i -> i.search(SearchRequest.template()), misuse, "without a query");
     onIndex(
