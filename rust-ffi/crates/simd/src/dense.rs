@@ -1,6 +1,9 @@
 use crate::Simd;
 use crate::arch::dispatch;
 
+/// Columns of one tile of [`Simd::products`].
+pub const TILE: usize = 32;
+
 /// Dense rows of floats.
 ///
 /// A sum of products runs in 64 lanes: lane j takes the elements i with
@@ -101,6 +104,15 @@ impl Simd {
         assert_eq!(rows.len(), norms.len());
         check_named(q, base, dim, stride, rows);
         dispatch!(self, dot_norm_gather(q, base, stride, rows, dots, norms))
+    }
+
+    /// Products of rows and columns: out[r * TILE + c] is the sum over d of
+    /// rows[r * dim + d] * tile[d * TILE + c], each by fused multiply-add in the
+    /// order of d. Panics if the lengths do not fit.
+    pub fn products(self, rows: &[f32], dim: usize, tile: &[f32], out: &mut [f32]) {
+        assert!(dim > 0 && rows.len().is_multiple_of(dim) && tile.len() == dim * TILE);
+        assert_eq!(out.len(), rows.len() / dim * TILE);
+        dispatch!(self, products(rows, dim, tile, out))
     }
 
     /// out = a - b. Panics if the lengths differ.

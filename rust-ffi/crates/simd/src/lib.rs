@@ -16,6 +16,7 @@ mod guard;
 
 pub use bits::{BitQuery, plane_bytes};
 pub use caps::{Isa, Simd, cpu_features};
+pub use dense::TILE;
 pub use fastscan::{BLOCK_ROWS, ScanParams, block_bytes};
 pub use guard::FloatGuard;
 

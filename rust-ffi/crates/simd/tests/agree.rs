@@ -5,7 +5,9 @@
 
 use std::fmt::Debug;
 
-use simd::{BLOCK_ROWS, BitQuery, FloatGuard, Isa, ScanParams, Simd, block_bytes, plane_bytes};
+use simd::{
+    BLOCK_ROWS, BitQuery, FloatGuard, Isa, ScanParams, Simd, TILE, block_bytes, plane_bytes,
+};
 
 /// Around the widths of registers, lanes and unrolled loops.
 fn lengths() -> impl Iterator<Item = usize> {
@@ -272,6 +274,31 @@ fn sums_of_products_are_right() {
             pairs().map(|(_, b)| b * b).sum(),
             tolerance,
         );
+    }
+}
+
+#[test]
+fn products_agree_and_are_right() {
+    for (rows, dim) in [(1, 1), (2, 3), (5, 100), (9, 129), (64, 8)] {
+        let value = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 500.0 - 1.0;
+        let a: Vec<f32> = (0..rows * dim).map(value).collect();
+        let tile: Vec<f32> = (0..dim * TILE).map(|i| value(i + 31)).collect();
+        let run = |simd: Simd| {
+            let mut out = vec![f32::NAN; rows * TILE];
+            simd.products(&a, dim, &tile, &mut out);
+            out
+        };
+        let portable = run(Simd::new(Isa::Portable).unwrap());
+        for (i, got) in portable.iter().enumerate() {
+            let (row, column) = (i / TILE, i % TILE);
+            let want: f64 = (0..dim)
+                .map(|d| f64::from(a[row * dim + d]) * f64::from(tile[d * TILE + column]))
+                .sum();
+            assert!((f64::from(*got) - want).abs() < 1e-4, "{got} {want}");
+        }
+        for simd in Simd::available() {
+            same(simd, "products", dim, run(simd), portable.clone());
+        }
     }
 }
 

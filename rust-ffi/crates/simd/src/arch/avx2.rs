@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::prefetch;
 use crate::bits::{BitQuery, PART, Planes};
+use crate::dense::TILE;
 use crate::fastscan::{BLOCK_ROWS, BYTES_AHEAD, GROUPS_IN_16_BITS, ScanParams, block_bytes};
 
 type V = __m256;
@@ -96,6 +97,8 @@ fn sum_lanes(v: [V; 8]) -> f32 {
 }
 
 super::sums_of_products! { "avx2,fma,f16c,popcnt" }
+
+super::products! { "avx2,fma,f16c,popcnt" }
 
 super::row_forms! { #[target_feature(enable = "avx2,fma,f16c,popcnt")] }
 

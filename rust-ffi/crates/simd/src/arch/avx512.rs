@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::prefetch;
 use crate::bits::{BitQuery, PART, Planes};
+use crate::dense::TILE;
 use crate::fastscan::{BLOCK_ROWS, BYTES_AHEAD, GROUPS_IN_16_BITS, ScanParams, block_bytes};
 
 type V = __m512;
@@ -111,6 +112,8 @@ fn sum_lanes(lanes: [V; 4]) -> f32 {
 }
 
 super::sums_of_products! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt" }
+
+super::products! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt" }
 
 super::row_forms! { #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")] }
 

@@ -462,6 +462,52 @@ macro_rules! inner_products_of_codes {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use inner_products_of_codes;
 
+/// Products of rows and a tile of columns for a module with vectors `V` of
+/// `WIDTH` lanes: eight sums at a time, one for each fused multiply-add that the
+/// CPU has under way.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! products {
+    ($features:literal) => {
+        #[target_feature(enable = $features)]
+        pub fn products(rows: &[f32], dim: usize, tile: &[f32], out: &mut [f32]) {
+            const ROWS: usize = WIDTH / 4;
+            let (rows, last) = rows.split_at(rows.len() / (ROWS * dim) * ROWS * dim);
+            let (out, last_out) = out.split_at_mut(rows.len() / dim * TILE);
+            for (rows, out) in rows
+                .chunks_exact(ROWS * dim)
+                .zip(out.chunks_exact_mut(ROWS * TILE))
+            {
+                products_of::<ROWS>(rows, dim, tile, out);
+            }
+            for (row, out) in last.chunks_exact(dim).zip(last_out.chunks_exact_mut(TILE)) {
+                products_of::<1>(row, dim, tile, out);
+            }
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn products_of<const ROWS: usize>(rows: &[f32], dim: usize, tile: &[f32], out: &mut [f32]) {
+            let mut sums = [[zero(); TILE / WIDTH]; ROWS];
+            for (d, lanes) in tile.as_chunks::<TILE>().0.iter().enumerate() {
+                let lanes = lanes.as_chunks::<WIDTH>().0;
+                for (row, sums) in rows.chunks_exact(dim).zip(&mut sums) {
+                    let x = splat(row[d]);
+                    for (sum, lanes) in sums.iter_mut().zip(lanes) {
+                        *sum = fma(x, load(lanes), *sum);
+                    }
+                }
+            }
+            for (out, sums) in out.chunks_exact_mut(TILE).zip(sums) {
+                for (out, sum) in out.as_chunks_mut::<WIDTH>().0.iter_mut().zip(sums) {
+                    store(out, sum);
+                }
+            }
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use products;
+
 /// The scans for a module with `block_values(block, groups, lut, a, b)`,
 /// `below` and `store_values`.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

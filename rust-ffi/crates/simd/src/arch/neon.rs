@@ -5,6 +5,7 @@ use std::arch::asm;
 
 use super::prefetch;
 use crate::bits::{BitQuery, PART, Planes};
+use crate::dense::TILE;
 use crate::fastscan::{BLOCK_ROWS, BYTES_AHEAD, GROUPS_IN_16_BITS, ScanParams, block_bytes};
 
 type V = float32x4_t;
@@ -92,6 +93,8 @@ fn sum_lanes(v: [V; 16]) -> f32 {
 }
 
 super::sums_of_products! { "neon" }
+
+super::products! { "neon" }
 
 super::row_forms! { #[target_feature(enable = "neon")] }
 

@@ -2,6 +2,7 @@
 
 use super::prefetch;
 use crate::bits::{BitQuery, Planes};
+use crate::dense::TILE;
 use crate::fastscan::{BLOCK_ROWS, ScanParams, block_bytes};
 
 const LANES: usize = 64;
@@ -58,6 +59,17 @@ pub fn sub(a: &[f32], b: &[f32], out: &mut [f32]) {
 pub fn scale(x: &mut [f32], s: f32) {
     for x in x {
         *x *= s;
+    }
+}
+
+pub fn products(rows: &[f32], dim: usize, tile: &[f32], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(dim).zip(out.chunks_exact_mut(TILE)) {
+        out.fill(0.0);
+        for (x, lanes) in row.iter().zip(tile.as_chunks::<TILE>().0) {
+            for (out, y) in out.iter_mut().zip(lanes) {
+                *out = x.mul_add(*y, *out);
+            }
+        }
     }
 }
 
