@@ -52,7 +52,7 @@ pub fn use_index(index: &dyn VectorIndex, folder: &Path) {
     let (mut ids, mut vectors) = (vec![0; 64], vec![0.0; 64 * dim]);
     let mut walk = index.iter();
     let mut walked = 0;
-    let keeps = info.options.kind.keeps_originals();
+    let keeps = info.options.keeps_originals();
     while let Ok(n) = walk.next_batch(&mut ids, keeps.then_some(&mut vectors)) {
         walked += n;
         if n == 0 {

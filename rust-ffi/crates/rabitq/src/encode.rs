@@ -3,6 +3,7 @@ use simd::Simd;
 
 use crate::layout::Layout;
 use crate::options::{Metric, Options};
+use crate::partition::Origin;
 use crate::rotate::Rotation;
 
 /// Best step of a uniform quantiser of B bits for a normal variable, in standard deviations
@@ -58,6 +59,30 @@ pub(crate) struct Scratch {
     codes: Vec<u8>,
     trial: Vec<u8>,
     signs: Vec<u8>,
+    values: Vec<f32>,
+}
+
+impl Factors {
+    /// Folds the way from the mean to the row's own centroid into `add`, so that a query rotated
+    /// around the mean serves all cells: <y, P (q - c)> = <y, P (q - m)> - <y, P (c - m)>.
+    fn moved_to_mean(
+        mut self,
+        simd: Simd,
+        origin: &Origin,
+        bits: u32,
+        codes: &[u8],
+        values: &mut [f32],
+    ) -> Self {
+        if let Some(rotated) = origin.rotated {
+            let middle = ((1u32 << bits) - 1) as f32 / 2.0;
+            values
+                .iter_mut()
+                .zip(codes)
+                .for_each(|(y, &u)| *y = u as f32 - middle);
+            self.add += self.mul * simd.dot(values, rotated);
+        }
+        self
+    }
 }
 
 impl Codec {
@@ -81,15 +106,21 @@ impl Codec {
             codes: vec![0; dim],
             trial: vec![0; dim],
             signs: vec![0; dim],
+            values: vec![0.0; dim],
         }
     }
 
     /// Encodes one row: its sign bits into lane `lane` of `block`, its code and factors into
     /// `record`. Returns the factors of the 1-bit estimator.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a row, its centroid, and where its parts go"
+    )]
     pub(crate) fn encode(
         &self,
         simd: Simd,
         row: &[f32],
+        origin: &Origin,
         scratch: &mut Scratch,
         block: &mut [u8],
         lane: usize,
@@ -100,20 +131,21 @@ impl Codec {
             codes,
             trial,
             signs,
+            values,
         } = scratch;
         let layout = &self.layout;
         if self.metric == Metric::Cosine {
             z.copy_from_slice(row);
             simd.scale(z, inverse_norm(simd.dot(row, row)));
-            for (z, m) in z.iter_mut().zip(&self.mean) {
-                *z -= m;
+            for (z, c) in z.iter_mut().zip(origin.centroid) {
+                *z -= c;
             }
         } else {
-            simd.sub(row, &self.mean, z);
+            simd.sub(row, origin.centroid, z);
         }
         let add = match self.metric {
             Metric::L2 => simd.dot(z, z),
-            Metric::Cosine | Metric::InnerProduct => -simd.dot(z, &self.mean),
+            Metric::Cosine | Metric::InnerProduct => -simd.dot(z, origin.centroid),
         };
         self.rotation.forward(simd, z);
         let norm_sq = simd.dot(z, z);
@@ -133,15 +165,14 @@ impl Codec {
         let norm = norm_sq.sqrt();
         let (dot, code_sq) = simd.encode(z, 1.0, 1, signs);
         layout.put_signs(block, lane, signs);
-        let one = self.factors(add, norm_sq, dot, code_sq);
+        let one = self
+            .factors(add, norm_sq, dot, code_sq)
+            .moved_to_mean(simd, origin, 1, signs, values);
         if layout.bits > 1 {
             let (dot, code_sq) = self.fit(simd, z, norm, codes, trial);
-            layout.put_record(
-                simd,
-                record,
-                codes,
-                self.factors(add, norm_sq, dot, code_sq),
-            );
+            let factors = self.factors(add, norm_sq, dot, code_sq);
+            let factors = factors.moved_to_mean(simd, origin, layout.bits, codes, values);
+            layout.put_record(simd, record, codes, factors);
         }
         one
     }

@@ -5,7 +5,6 @@ use arc_swap::ArcSwap;
 use rayon::prelude::*;
 use simd::Simd;
 
-use crate::encode::Codec;
 use crate::error::{Error, Result};
 use crate::iter::RowIter;
 use crate::options::{Control, Kind, Options, OriginalsMode, Search, Stats};
@@ -13,7 +12,7 @@ use crate::pool;
 use crate::range::{RangeHits, range};
 use crate::rows::{Ids, Rows, Source, check_vector};
 use crate::search::{Request, Searcher, check_query};
-use crate::segment::{Builder, Segment};
+use crate::segment::{Builder, Codes, Coding, Segment};
 use crate::tail::Tail;
 use crate::tombstones::Tombstones;
 
@@ -115,7 +114,8 @@ impl SegmentView {
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) version: u64,
-    pub(crate) codec: Option<Arc<Codec>>,
+    /// How new rows are coded, once there are rows to learn it from.
+    pub(crate) coding: Option<Coding>,
     pub(crate) segments: Vec<SegmentView>,
     pub(crate) tail: Tail,
 }
@@ -161,14 +161,12 @@ impl Snapshot {
             Vec::with_capacity(self.live()),
         );
         for view in &self.segments {
-            let originals = view
-                .segment
-                .originals
-                .as_ref()
-                .expect("asked for by kinds that keep originals")
-                .view();
             for row in (0..view.segment.rows).filter(|&row| !view.dead.contains(row)) {
-                rows.push(originals.row(row));
+                rows.push(
+                    view.segment
+                        .original(row)
+                        .expect("asked for by kinds that keep originals"),
+                );
                 ids.push(view.segment.ids.get(row));
             }
         }
@@ -210,7 +208,7 @@ impl CellIndex {
             options,
             Snapshot {
                 version: 0,
-                codec: None,
+                coding: None,
                 segments: Vec::new(),
                 tail,
             },
@@ -221,7 +219,7 @@ impl CellIndex {
     /// is kept.
     pub fn build(options: Options, source: Source, ids: Ids, control: &Control) -> Result<Self> {
         let mut options = options.validate()?;
-        if options.kind.keeps_originals() {
+        if options.keeps_originals() {
             options.originals = match source {
                 Source::View(_) => OriginalsMode::Copy,
                 Source::Adopt(_) => OriginalsMode::Adopt,
@@ -241,10 +239,10 @@ impl CellIndex {
     }
 
     pub(crate) fn from_segment(options: Options, segment: Segment) -> Self {
-        let codec = segment
+        let coding = segment
             .codes
             .as_ref()
-            .map(|c| c.codec.clone())
+            .map(Codes::coding)
             .filter(|_| segment.rows > 0);
         let tail = Tail::new(options.dim);
         let view = SegmentView {
@@ -260,7 +258,7 @@ impl CellIndex {
             options,
             Snapshot {
                 version: 0,
-                codec,
+                coding,
                 segments,
                 tail,
             },
@@ -335,12 +333,14 @@ impl CellIndex {
                 None => {}
             }
         }
+        // What can fail comes before the tail grows: a view of it that is not published could not grow
+        // again.
+        self.tidy(&mut next)?;
         if next.tail.len() + rows.len() <= next.tail.capacity() {
             (0..rows.len()).for_each(|i| next.tail.push(ids.get(i), rows.row(i)));
         } else {
             self.seal(&mut next, rows, &ids)?;
         }
-        self.tidy(&mut next)?;
         self.publish(next);
         Ok(replaced)
     }
@@ -351,14 +351,15 @@ impl CellIndex {
         next.tail_rows(&mut all, &mut all_ids);
         all.extend((0..rows.len()).map(|i| rows.row(i)));
         all_ids.extend((0..rows.len()).map(|i| ids.get(i)));
-        let codec = next.codec.clone();
-        let segment = pool::install(|| {
-            match (self.options.kind.keeps_originals(), all.len() == rows.len()) {
-                (false, true) => self.builder().checked_view(codec, rows, ids),
-                _ => self.builder().checked(codec, &all, &all_ids),
-            }
-        })?;
-        next.codec = segment.codes.as_ref().map(|c| c.codec.clone());
+        let coding = next.coding.as_ref();
+        let segment =
+            pool::install(
+                || match (self.options.keeps_originals(), all.len() == rows.len()) {
+                    (false, true) => self.builder().checked_view(coding, rows, ids),
+                    _ => self.builder().checked(coding, &all, &all_ids),
+                },
+            )?;
+        next.coding = segment.codes.as_ref().map(Codes::coding);
         let mut merged = segment.rows;
         let mut first = next.segments.len();
         while first > 0 {
@@ -434,14 +435,10 @@ impl CellIndex {
         {
             return Ok(Some(only.segment.clone()));
         }
-        if self.options.kind.keeps_originals() {
+        if self.options.keeps_originals() {
             let (rows, ids) = snapshot.originals();
-            let codec = if retrain {
-                None
-            } else {
-                snapshot.codec.clone()
-            };
-            let segment = pool::install(|| self.builder().checked(codec, &rows, &ids))?;
+            let coding = snapshot.coding.as_ref().filter(|_| !retrain);
+            let segment = pool::install(|| self.builder().checked(coding, &rows, &ids))?;
             return Ok(Some(Arc::new(segment)));
         }
         let mut views = snapshot.segments.clone();
@@ -458,7 +455,10 @@ impl CellIndex {
     pub(crate) fn sealed_tail(&self, snapshot: &Snapshot) -> Result<Segment> {
         let (mut rows, mut ids) = (Vec::new(), Vec::new());
         snapshot.tail_rows(&mut rows, &mut ids);
-        pool::install(|| self.builder().checked(snapshot.codec.clone(), &rows, &ids))
+        pool::install(|| {
+            self.builder()
+                .checked(snapshot.coding.as_ref(), &rows, &ids)
+        })
     }
 
     fn search_snapshot(
@@ -641,7 +641,7 @@ impl VectorIndex for CellIndex {
     fn compact(&self) -> Result<()> {
         let _writer = self.lock();
         let mut next = Snapshot::clone(&self.snapshot.load());
-        let segment = self.compacted(&next, self.options.kind.keeps_originals())?;
+        let segment = self.compacted(&next, self.options.keeps_originals())?;
         next.segments = segment
             .into_iter()
             .map(|segment| SegmentView {
@@ -650,7 +650,7 @@ impl VectorIndex for CellIndex {
             })
             .collect();
         if let Some(view) = next.segments.first() {
-            next.codec = view.segment.codes.as_ref().map(|c| c.codec.clone());
+            next.coding = view.segment.codes.as_ref().map(Codes::coding);
         }
         next.tail = Tail::new(self.options.dim);
         self.publish(next);
@@ -668,7 +668,7 @@ impl VectorIndex for CellIndex {
                 actual: out.len(),
             });
         }
-        if !self.options.kind.keeps_originals() {
+        if !self.options.keeps_originals() {
             return Err(Error::Unsupported {
                 what: format!(
                     "{:?} keeps no originals: get needs Flat or Plus",
@@ -681,13 +681,7 @@ impl VectorIndex for CellIndex {
             None => return Ok(false),
             Some(Found::Tail(row)) => out.copy_from_slice(snapshot.tail.rows().row(row)),
             Some(Found::Segment(i, row)) => {
-                let originals = snapshot.segments[i]
-                    .segment
-                    .originals
-                    .as_ref()
-                    .expect("kept")
-                    .view();
-                out.copy_from_slice(originals.row(row));
+                out.copy_from_slice(snapshot.segments[i].segment.original(row).expect("kept"));
             }
         }
         Ok(true)
@@ -712,21 +706,15 @@ impl VectorIndex for CellIndex {
         if same(&self.options) != same(&other.options) || a.live() != b.live() {
             return Ok(false);
         }
-        if self.options.kind.keeps_originals() {
+        if self.options.keeps_originals() {
             let (rows, ids) = a.originals();
             return Ok(rows.iter().zip(ids).all(|(row, id)| match b.find(id) {
                 None => false,
                 Some(Found::Tail(i)) => same_bits(row, b.tail.rows().row(i)),
-                Some(Found::Segment(s, i)) => same_bits(
-                    row,
-                    b.segments[s]
-                        .segment
-                        .originals
-                        .as_ref()
-                        .expect("kept")
-                        .view()
-                        .row(i),
-                ),
+                Some(Found::Segment(s, i)) => b.segments[s]
+                    .segment
+                    .original(i)
+                    .is_some_and(|other| same_bits(row, other)),
             }));
         }
         let (a, b) = (self.compacted(&a, false)?, other.compacted(&b, false)?);

@@ -36,7 +36,7 @@ impl RowIter {
         mut vectors: Option<&mut [f32]>,
     ) -> Result<usize> {
         let dim = self.options.dim;
-        if vectors.is_some() && !self.options.kind.keeps_originals() {
+        if vectors.is_some() && !self.options.keeps_originals() {
             return Err(Error::Unsupported {
                 what: format!(
                     "{:?} keeps no originals: they need Flat or Plus",
@@ -61,7 +61,7 @@ impl RowIter {
             let original = match self.snapshot.segments.get(segment) {
                 Some(view) => {
                     ids[n] = view.segment.ids.get(row);
-                    view.segment.originals.as_ref().map(|o| o.view().row(row))
+                    view.segment.original(row)
                 }
                 None => {
                     ids[n] = self.snapshot.tail.ids()[row];
@@ -148,7 +148,7 @@ impl RowIter {
             options: &self.options,
             control: Control::default(),
         };
-        crate::pool::install(|| builder.checked(self.snapshot.codec.clone(), &rows, &ids))
+        crate::pool::install(|| builder.checked(self.snapshot.coding.as_ref(), &rows, &ids))
     }
 
     fn next_place(&mut self) -> Option<(usize, usize)> {

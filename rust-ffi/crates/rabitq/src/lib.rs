@@ -10,9 +10,11 @@ mod filter;
 mod ids;
 mod index;
 mod iter;
+mod kmeans;
 mod layout;
 mod map;
 mod options;
+mod partition;
 mod persist;
 mod pool;
 mod range;
@@ -40,6 +42,9 @@ pub use range::RangeHits;
 pub use recommend::{Recommendation, recommend};
 pub use rotate::Rotation;
 pub use rows::{Ids, MappedRows, Rows, Source, VectorBuffer};
+
+/// Rows that an export reads at a time.
+const EXPORT_ROWS: usize = 4096;
 
 /// An empty index.
 pub fn create(options: Options) -> Result<Box<dyn VectorIndex>> {
@@ -92,11 +97,19 @@ pub fn import_rbpx(path: &Path, options: Option<Options>) -> Result<Box<dyn Vect
 pub fn export_rbpx(index: &dyn VectorIndex, path: &Path) -> Result<()> {
     let info = index.info();
     let dim = info.options.dim;
-    let mut ids = vec![0; info.rows as usize];
-    let mut vectors = vec![0.0; ids.len() * dim];
-    let rows = index.iter().next_batch(&mut ids, Some(&mut vectors))?;
-    ids.truncate(rows);
-    vectors.truncate(rows * dim);
+    let (mut ids, mut vectors) = (Vec::new(), Vec::new());
+    let mut rows = index.iter();
+    loop {
+        let (old, room) = (ids.len(), EXPORT_ROWS);
+        ids.resize(old + room, 0);
+        vectors.resize((old + room) * dim, 0.0);
+        let read = rows.next_batch(&mut ids[old..], Some(&mut vectors[old * dim..]))?;
+        ids.truncate(old + read);
+        vectors.truncate((old + read) * dim);
+        if read == 0 {
+            break;
+        }
+    }
     let Options {
         metric,
         seed,

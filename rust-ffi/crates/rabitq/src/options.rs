@@ -48,6 +48,8 @@ pub enum Kind {
     Asym = 2,
     /// B-bit codes, reranked with the originals.
     Plus = 3,
+    /// Cells of B-bit codes, of which a search probes the nearest; reranked where originals are kept.
+    Ivf = 4,
 }
 
 impl TryFrom<i32> for Kind {
@@ -59,21 +61,17 @@ impl TryFrom<i32> for Kind {
             1 => Ok(Kind::Rabitq),
             2 => Ok(Kind::Asym),
             3 => Ok(Kind::Plus),
+            4 => Ok(Kind::Ivf),
             _ => Err(Error::argument(
                 "kind",
                 value,
-                "0 (flat), 1 (rabitq), 2 (asym), 3 (plus)",
+                "0 (flat), 1 (rabitq), 2 (asym), 3 (plus), 4 (ivf)",
             )),
         }
     }
 }
 
 impl Kind {
-    /// Whether rows can be read back bit for bit.
-    pub fn keeps_originals(self) -> bool {
-        matches!(self, Kind::Flat | Kind::Plus)
-    }
-
     /// Whether rows are coded.
     pub fn has_codes(self) -> bool {
         self != Kind::Flat
@@ -83,7 +81,7 @@ impl Kind {
         match self {
             Kind::Flat => 0,
             Kind::Rabitq => 1,
-            Kind::Asym | Kind::Plus => 4,
+            Kind::Asym | Kind::Plus | Kind::Ivf => 4,
         }
     }
 }
@@ -140,7 +138,15 @@ pub struct Options {
     pub epsilon: f32,
     /// Where the originals live.
     pub originals: OriginalsMode,
+    /// Cells of an IVF index, 2 to 1,048,576; 0 chooses by the number of rows. More cells are scanned
+    /// faster and found slower.
+    pub nlist: u32,
+    /// Cells that a search of an IVF index probes, 1 to 65,536; 0 stands for the square root of their
+    /// number. More find more and cost more.
+    pub nprobe: u32,
 }
+
+const MAX_LISTS: u32 = 1 << 20;
 
 impl Options {
     /// The defaults: L2, the kind's bits, seed 42, `rerank_factor` 20, `epsilon` 1.9.
@@ -153,11 +159,21 @@ impl Options {
             seed: 42,
             rerank_factor: 20,
             epsilon: 1.9,
-            originals: if kind.keeps_originals() {
-                OriginalsMode::Copy
-            } else {
-                OriginalsMode::None
+            originals: match kind {
+                Kind::Flat | Kind::Plus | Kind::Ivf => OriginalsMode::Copy,
+                Kind::Rabitq | Kind::Asym => OriginalsMode::None,
             },
+            nlist: 0,
+            nprobe: 0,
+        }
+    }
+
+    /// Whether rows can be read back bit for bit.
+    pub fn keeps_originals(&self) -> bool {
+        match self.kind {
+            Kind::Flat | Kind::Plus => true,
+            Kind::Rabitq | Kind::Asym => false,
+            Kind::Ivf => self.originals != OriginalsMode::None,
         }
     }
 
@@ -174,7 +190,7 @@ impl Options {
         let allowed = match self.kind {
             Kind::Flat => 0..=0,
             Kind::Rabitq => 1..=1,
-            Kind::Asym | Kind::Plus => 1..=8,
+            Kind::Asym | Kind::Plus | Kind::Ivf => 1..=8,
         };
         if !allowed.contains(&bits) {
             let range = format!(
@@ -188,19 +204,34 @@ impl Options {
         self.bits = bits;
         check_rerank_factor(self.rerank_factor)?;
         check_epsilon(self.epsilon)?;
-        match (self.kind.keeps_originals(), self.originals) {
-            (true, OriginalsMode::None) => Err(Error::argument(
+        if self.nlist > MAX_LISTS {
+            return Err(Error::argument(
+                "nlist",
+                self.nlist,
+                format!("0 to {MAX_LISTS}"),
+            ));
+        }
+        check_nprobe(self.nprobe)?;
+        match (self.kind, self.originals) {
+            (Kind::Flat | Kind::Plus, OriginalsMode::None) => Err(Error::argument(
                 "originals",
                 "none",
                 format!("copy, adopt or mapped: {:?} keeps originals", self.kind),
             )),
-            (false, _) => Ok(Options {
+            (Kind::Rabitq | Kind::Asym, _) => Ok(Options {
                 originals: OriginalsMode::None,
                 ..self
             }),
-            (true, _) => Ok(self),
+            _ => Ok(self),
         }
     }
+}
+
+pub(crate) fn check_nprobe(value: u32) -> Result<()> {
+    if value <= 65_536 {
+        return Ok(());
+    }
+    Err(Error::argument("nprobe", value, "0 to 65536"))
 }
 
 pub(crate) fn check_rerank_factor(value: u32) -> Result<()> {

@@ -31,6 +31,8 @@ use crate::index::CellIndex;
 use crate::layout::{BLOCK, Layout};
 use crate::map::{AlignedBuf, Bytes, map_file};
 use crate::options::{Kind, Metric, Options, OriginalsMode};
+use crate::partition::{Partition, centroid_options};
+use crate::rows::Ids;
 use crate::segment::{Cell, Codes, OneBit, Originals, Segment};
 
 const MAGIC: &[u8; 8] = b"RUVXSEG1";
@@ -70,7 +72,14 @@ struct Fixed {
     id_width: u32,
     cells: u32,
     one: OneBit,
-    reserved: [u32; 9],
+    nlist: u32,
+    nprobe: u32,
+    /// Cells of the partition, 0 where there is none.
+    partition: u32,
+    centroids: OneBit,
+    /// 1 where an IVF index keeps no originals.
+    codes_only: u32,
+    reserved: [u32; 2],
 }
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -94,10 +103,15 @@ enum Section {
     Originals = 7,
     InverseNorms = 8,
     Checksums = 9,
+    Places = 10,
+    Centroids = 11,
+    Radii = 12,
+    CentroidBlocks = 13,
+    CentroidRecords = 14,
 }
 
 impl Section {
-    const ALL: [Section; 9] = [
+    const ALL: [Section; 14] = [
         Section::Mean,
         Section::Cells,
         Section::Blocks,
@@ -107,6 +121,11 @@ impl Section {
         Section::Originals,
         Section::InverseNorms,
         Section::Checksums,
+        Section::Places,
+        Section::Centroids,
+        Section::Radii,
+        Section::CentroidBlocks,
+        Section::CentroidRecords,
     ];
 
     fn name(self) -> &'static str {
@@ -120,6 +139,11 @@ impl Section {
             Section::Originals => "originals",
             Section::InverseNorms => "inverse norms",
             Section::Checksums => "checksums",
+            Section::Places => "places",
+            Section::Centroids => "centroids",
+            Section::Radii => "radii",
+            Section::CentroidBlocks => "centroid blocks",
+            Section::CentroidRecords => "centroid records",
         }
     }
 }
@@ -150,10 +174,20 @@ pub(crate) fn save(path: &Path, options: &Options, segment: Option<&Segment>) ->
         add(Section::Cells, bytemuck::cast_slice(&codes.cells));
         add(Section::Blocks, &codes.blocks);
         add(Section::Records, &codes.records);
+        if let Some(partition) = &codes.partition {
+            let coded = partition.coded.codes.as_ref().expect("centroids are coded");
+            add(Section::Centroids, &partition.centroids);
+            add(Section::Radii, &partition.radii);
+            add(Section::CentroidBlocks, &coded.blocks);
+            add(Section::CentroidRecords, &coded.records);
+        }
     }
     if let Some(segment) = segment {
         add(Section::Ids, &segment.ids.ids);
         add(Section::IdOrder, &segment.ids.order);
+        if let Some(places) = &segment.places {
+            add(Section::Places, places);
+        }
         if let Some(norms) = &segment.inverse_norms {
             add(Section::InverseNorms, norms);
         }
@@ -175,7 +209,17 @@ pub(crate) fn save(path: &Path, options: &Options, segment: Option<&Segment>) ->
         id_width: segment.map_or(0, |s| s.ids.width),
         cells: codes.map_or(0, |c| c.cells.len() as u32),
         one: codes.map_or(OneBit::zeroed(), |c| c.one),
-        reserved: [0; 9],
+        nlist: options.nlist,
+        nprobe: options.nprobe,
+        partition: codes
+            .and_then(|c| c.partition.as_ref())
+            .map_or(0, |p| p.count() as u32),
+        centroids: codes
+            .and_then(|c| c.partition.as_ref())
+            .and_then(|p| p.coded.codes.as_ref())
+            .map_or(OneBit::zeroed(), |c| c.one),
+        codes_only: (options.kind == Kind::Ivf && !options.keeps_originals()) as u32,
+        reserved: [0; 2],
     };
     replace(path, |file| write(file, fixed, &sections))
         .map_err(|e| Error::persist(path, "write", e))
@@ -511,6 +555,10 @@ impl Parsed {
         Ok(())
     }
 
+    fn has(&self, section: Section) -> bool {
+        self.sections.iter().any(|(s, _)| *s == section)
+    }
+
     /// A section of exactly `length` bytes; one of no bytes is not written.
     fn section(&self, section: Section, length: Option<usize>) -> Result<Bytes> {
         let found = self
@@ -539,10 +587,16 @@ impl Parsed {
             seed: f.seed,
             rerank_factor: f.rerank_factor,
             epsilon: f.epsilon,
-            originals: OriginalsMode::Copy,
+            originals: if f.codes_only == 1 {
+                OriginalsMode::None
+            } else {
+                OriginalsMode::Copy
+            },
+            nlist: f.nlist,
+            nprobe: f.nprobe,
         };
         let mut options = options.validate().map_err(header)?;
-        if options.kind.keeps_originals() && mode == OpenMode::Map {
+        if options.keeps_originals() && mode == OpenMode::Map {
             options.originals = OriginalsMode::Mapped;
         }
         if f.rows > u32::MAX as u64 {
@@ -553,7 +607,7 @@ impl Parsed {
         }
         let rows = f.rows as usize;
         if rows == 0 {
-            options.originals = if options.kind.keeps_originals() {
+            options.originals = if options.keeps_originals() {
                 OriginalsMode::Copy
             } else {
                 OriginalsMode::None
@@ -566,7 +620,7 @@ impl Parsed {
         } else {
             None
         };
-        let originals = match options.kind.keeps_originals() {
+        let originals = match options.keeps_originals() {
             false => None,
             true => {
                 let bytes = self.section(Section::Originals, rows.checked_mul(options.dim * 4))?;
@@ -576,6 +630,10 @@ impl Parsed {
                     dim: options.dim,
                 })
             }
+        };
+        let places = match self.has(Section::Places) && originals.is_some() {
+            true => Some(self.section(Section::Places, rows.checked_mul(4))?),
+            false => None,
         };
         let inverse_norms = match (&originals, options.metric) {
             (Some(_), Metric::Cosine) => Some(self.section(Section::InverseNorms, Some(rows * 4))?),
@@ -588,6 +646,7 @@ impl Parsed {
                 ids,
                 codes,
                 originals,
+                places,
                 inverse_norms,
             },
         ))
@@ -602,7 +661,7 @@ impl Parsed {
             ));
         }
         let ids = self.section(Section::Ids, Some(rows * width as usize))?;
-        let ordered = width == 0 || !self.sections.iter().any(|(s, _)| *s == Section::IdOrder);
+        let ordered = width == 0 || !self.has(Section::IdOrder);
         let order = self.section(Section::IdOrder, Some(if ordered { 0 } else { rows * 4 }))?;
         Ok(IdMap {
             rows,
@@ -617,6 +676,14 @@ impl Parsed {
         let layout = Layout::new(options.dim, options.bits);
         let mean = self.section(Section::Mean, Some(options.dim * 4))?;
         let count = self.fixed.cells as usize;
+        let parts = self.fixed.partition as usize;
+        if count != parts + 1 {
+            let reason = format!(
+                "{count} cells for {parts} centroids, expected {}",
+                parts + 1
+            );
+            return Err(self.bad("cells", reason));
+        }
         let cells: Vec<Cell> = self
             .section(Section::Cells, count.checked_mul(size_of::<Cell>()))?
             .typed()
@@ -644,12 +711,55 @@ impl Parsed {
         if !mean.iter().all(|x: &f32| x.is_finite()) {
             return Err(self.bad("mean", "a component is not finite"));
         }
+        let partition = if parts > 0 {
+            Some(self.partition(options, parts, &mean)?)
+        } else {
+            None
+        };
         Ok(Codes {
             codec: Arc::new(Codec::new(options, mean)),
+            partition,
             cells,
             one: self.fixed.one,
             blocks,
             records,
         })
+    }
+
+    fn partition(&self, options: &Options, count: usize, mean: &[f32]) -> Result<Arc<Partition>> {
+        let own = centroid_options(options);
+        let layout = Layout::new(own.dim, own.bits);
+        let centroids = self.section(Section::Centroids, count.checked_mul(own.dim * 4))?;
+        let radii = self.section(Section::Radii, count.checked_mul(4))?;
+        let blocks = self.section(
+            Section::CentroidBlocks,
+            count.div_ceil(BLOCK).checked_mul(layout.block_bytes),
+        )?;
+        let records = self.section(
+            Section::CentroidRecords,
+            count.checked_mul(layout.record_bytes),
+        )?;
+        let codes = Codes {
+            codec: Arc::new(Codec::new(&own, mean.to_vec())),
+            partition: None,
+            cells: vec![Cell {
+                first_row: 0,
+                first_block: 0,
+                rows: count as u32,
+                reserved: 0,
+            }],
+            one: self.fixed.centroids,
+            blocks,
+            records,
+        };
+        let coded = Segment {
+            rows: count,
+            ids: IdMap::new(&Ids::From(0), count)?,
+            codes: Some(codes),
+            originals: None,
+            places: None,
+            inverse_norms: None,
+        };
+        Ok(Arc::new(Partition::new(own.dim, centroids, radii, coded)))
     }
 }

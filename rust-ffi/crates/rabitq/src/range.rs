@@ -36,6 +36,7 @@ struct Within {
 
 impl Sink for Within {
     const RANKS_ESTIMATES: bool = false;
+    const VISITS_ALL: bool = true;
 
     fn threshold(&self) -> f32 {
         self.radius
@@ -96,7 +97,7 @@ pub(crate) fn range(
         request: &request,
     };
     let allowed = request.filter.map(|f| f.allowed(snapshot));
-    let rerank = index.options.kind.keeps_originals();
+    let rerank = index.options.keeps_originals();
     let mut sink = Within {
         radius,
         rerank,

@@ -5,12 +5,13 @@ use simd::{BitQuery, ScanParams, Simd};
 use crate::encode::{Codec, inverse_norm};
 use crate::error::{Error, Result};
 use crate::filter::{Allowed, Filter};
-use crate::index::{SegmentView, Snapshot};
+use crate::index::Snapshot;
 use crate::layout::BLOCK;
 use crate::options::{Control, Kind, Metric, Options, Stats};
+use crate::partition::Partition;
 use crate::rows::{MAX_NORM_SQ, Rows};
 use crate::segment::{Codes, Segment};
-use crate::tombstones::bits32;
+use crate::tombstones::{Tombstones, bits32};
 use crate::top::{Hit, Top};
 
 /// Blocks that are scanned with one threshold: some 30 survivors of 300,000 rows.
@@ -39,6 +40,7 @@ pub(crate) struct Request<'a> {
     pub(crate) epsilon: f32,
     pub(crate) full_bit_epsilon: f32,
     pub(crate) rerank_cap: usize,
+    nprobe: u32,
     pub(crate) filter: Option<&'a Filter>,
     pub(crate) control: Control<'a>,
 }
@@ -52,14 +54,31 @@ impl<'a> Request<'a> {
         let factor = s.rerank_factor.unwrap_or(options.rerank_factor);
         crate::options::check_epsilon(epsilon)?;
         crate::options::check_rerank_factor(factor)?;
+        crate::options::check_nprobe(s.nprobe)?;
         Ok(Request {
             k: s.k,
             epsilon,
             full_bit_epsilon: epsilon * FULL_BIT_EPSILON,
             rerank_cap: s.k.saturating_mul(factor as usize),
+            nprobe: if s.nprobe > 0 {
+                s.nprobe
+            } else {
+                options.nprobe
+            },
             filter: s.filter,
             control: s.control,
         })
+    }
+
+    /// Cells to probe.
+    fn nprobe(&self, partition: &Partition) -> usize {
+        let count = partition.count();
+        let wanted = if self.nprobe > 0 {
+            self.nprobe as usize
+        } else {
+            count.isqrt()
+        };
+        wanted.clamp(1, count)
     }
 }
 
@@ -84,6 +103,8 @@ pub(crate) fn check_query(simd: Simd, options: &Options, query: &[f32]) -> Resul
 pub(crate) trait Sink {
     /// Whether the estimates of a 1-bit index are final, so that its scan needs no bounds.
     const RANKS_ESTIMATES: bool;
+    /// Whether every cell must be visited.
+    const VISITS_ALL: bool = false;
     /// Rows whose lower bound exceeds this are passed over.
     fn threshold(&self) -> f32;
     /// A row with its estimated score and the bound of its error.
@@ -164,76 +185,73 @@ impl Sink for Candidates {
     }
 }
 
-/// The query as the codes of one codec see it.
-struct CodedQuery<'a> {
-    codec: &'a Codec,
-    /// The part of every score that comes from the query alone.
-    base: f32,
-    /// |q - c|.
-    norm: f32,
+/// The query, rotated around a codec's centroid, and its table for 1-bit scans.
+struct Rotated {
+    z: Vec<f32>,
+    norm_sq: f32,
     table: Vec<u8>,
     table_step: f32,
-    /// What the table's sums lack to <y, P (q - c)>.
+    /// What the table's sums lack to <y, P (q - m)>.
     table_bias: f32,
-    bits: Option<BitQuery>,
 }
 
-impl<'a> CodedQuery<'a> {
-    fn new(simd: Simd, codec: &'a Codec, query: &[f32]) -> Self {
-        let layout = &codec.layout;
-        let mut z = vec![0f32; layout.dim];
+impl Rotated {
+    fn new(simd: Simd, codec: &Codec, query: &[f32]) -> Self {
+        let mut z = vec![0f32; codec.layout.dim];
         simd.sub(query, &codec.mean, &mut z);
         let norm_sq = simd.dot(&z, &z);
-        let base = match codec.metric {
-            Metric::L2 => norm_sq,
-            Metric::InnerProduct => -simd.dot(query, &codec.mean),
-            Metric::Cosine => 1.0 - simd.dot(query, &codec.mean),
-        };
         codec.rotation.forward(simd, &mut z);
         let mut table = Vec::new();
         let (table_step, bias) = simd.lut_build(&z, &mut table);
         let sum: f32 = z.iter().sum();
-        let bits = (layout.bits > 1).then(|| BitQuery::new(&z, layout.bits));
-        CodedQuery {
-            codec,
-            base,
-            norm: norm_sq.sqrt(),
+        Rotated {
+            z,
+            norm_sq,
             table,
             table_step,
             table_bias: bias - 0.5 * sum,
-            bits,
         }
     }
 
     /// Bound of <y, P (q - c)> as the table gives it, without `mul`: the estimator's own error and
     /// the table's rounding, which is uniform in each group.
-    fn one_bit_bound(&self, kappa: f32, epsilon: f32) -> f32 {
-        let rounding = self.table_step * self.table_step * self.codec.layout.groups as f32 / 12.0;
-        epsilon * (kappa * kappa * self.norm * self.norm + rounding).sqrt()
+    fn one_bit_bound(&self, kappa: f32, norm: f32, groups: usize, epsilon: f32) -> f32 {
+        let rounding = self.table_step * self.table_step * groups as f32 / 12.0;
+        epsilon * (kappa * kappa * norm * norm + rounding).sqrt()
     }
+}
+
+/// A cell and how far the query is from its centroid.
+#[derive(Debug, Clone, Copy)]
+struct Probe {
+    cell: usize,
+    /// The part of every score in the cell that comes from the query alone.
+    base: f32,
+    /// |q - c|.
+    norm: f32,
 }
 
 /// One segment with what a search knows of it.
 struct Part<'a> {
     index: u32,
     segment: &'a Segment,
-    view: &'a SegmentView,
+    dead: &'a Tombstones,
     allowed: Option<&'a Allowed>,
 }
 
 impl Part<'_> {
     fn is_filtered(&self) -> bool {
-        self.allowed.is_some() || self.view.dead.count() > 0
+        self.allowed.is_some() || self.dead.count() > 0
     }
 
     /// Bit i is set where row `first + i` may be a hit.
     #[inline]
     fn mask32(&self, first: usize) -> u32 {
         let allowed = self.allowed.map_or(u32::MAX, |a| bits32(&a.words, first));
-        if self.view.dead.count() == 0 {
+        if self.dead.count() == 0 {
             allowed
         } else {
-            allowed & !self.view.dead.mask32(first)
+            allowed & !self.dead.mask32(first)
         }
     }
 
@@ -248,7 +266,7 @@ impl Part<'_> {
             .enumerate()
             .flat_map(|(i, mask)| lanes(mask).map(move |lane| (i * BLOCK + lane) as u32));
         Some(
-            rows.filter(|&row| !self.view.dead.contains(row as usize))
+            rows.filter(|&row| !self.dead.contains(row as usize))
                 .collect(),
         )
     }
@@ -270,7 +288,7 @@ impl Searcher<'_> {
         // No more hits than rows: a huge k costs what the rows cost.
         let k = self.request.k.min(self.snapshot.live());
         let mut stats = Stats::default();
-        if self.options.kind != Kind::Plus {
+        if self.options.kind == Kind::Flat || !self.options.keeps_originals() {
             let mut sink = Estimates { top: Top::new(k) };
             self.scan(allowed.as_deref(), &mut sink, false, &mut stats)?;
             return Ok((sink.top.into_sorted(), stats));
@@ -306,7 +324,7 @@ impl Searcher<'_> {
         stats: &mut Stats,
     ) -> Result<()> {
         self.scan_tail(sink, stats);
-        let mut coded: Option<CodedQuery> = None;
+        let mut rotated: Option<(&Codec, Rotated)> = None;
         for part in self.parts(allowed) {
             self.request.control.check()?;
             let segment = part.segment;
@@ -319,22 +337,20 @@ impl Searcher<'_> {
                 self.exact_listed(&part, sink, stats)?;
                 continue;
             }
-            let query = match coded.take() {
-                Some(query) if std::ptr::eq(query.codec, &*codes.codec) => query,
-                _ => CodedQuery::new(self.simd, &codes.codec, self.query),
-            };
-            if query.bits.is_some() && count < segment.rows / 8 {
-                let rows = part.listed().unwrap_or_default();
-                for rows in rows.chunks(PENDING) {
-                    self.full_bits(&query, codes, &part, rows, sink, stats);
-                }
-            } else {
-                for cell in &codes.cells {
-                    let blocks = (cell.rows as usize).div_ceil(BLOCK);
-                    self.scan_blocks(&query, codes, &part, *cell, 0..blocks, sink, stats)?;
-                }
+            let codec = &*codes.codec;
+            if rotated
+                .as_ref()
+                .is_none_or(|(known, _)| !std::ptr::eq(*known, codec))
+            {
+                rotated = Some((codec, Rotated::new(self.simd, codec, self.query)));
             }
-            coded = Some(query);
+            let (_, query) = rotated.as_ref().expect("just made");
+            let scan = CodeScan::new(self, query, codes, &part, sink, stats);
+            if codec.layout.bits > 1 && count < segment.rows / 8 {
+                scan.listed(&part.listed().unwrap_or_default());
+            } else {
+                scan.near_cells()?;
+            }
         }
         Ok(())
     }
@@ -347,7 +363,7 @@ impl Searcher<'_> {
             .map(move |(i, view)| Part {
                 index: i as u32,
                 segment: &view.segment,
-                view,
+                dead: &view.dead,
                 allowed: allowed.map(|a| &*a[i]),
             })
     }
@@ -364,19 +380,22 @@ impl Searcher<'_> {
             let Some(codes) = &part.segment.codes else {
                 continue;
             };
-            if part.segment.rows < SAMPLE_FROM * BLOCK
+            // Where there are cells, the nearest come first and set the threshold.
+            if codes.partition.is_some()
+                || part.segment.rows < SAMPLE_FROM * BLOCK
                 || part
                     .allowed
                     .is_some_and(|a| a.count < part.segment.rows / 8)
             {
                 continue;
             }
-            let query = CodedQuery::new(self.simd, &codes.codec, self.query);
-            for cell in &codes.cells {
-                for block in (0..cell.rows as usize / BLOCK).step_by(SAMPLE_STEP) {
-                    self.scan_blocks(&query, codes, &part, *cell, block..block + 1, sink, stats)?;
-                }
+            let query = Rotated::new(self.simd, &codes.codec, self.query);
+            let mut scan = CodeScan::new(self, &query, codes, &part, sink, stats);
+            let mean = scan.mean_probe();
+            for block in (0..part.segment.rows / BLOCK).step_by(SAMPLE_STEP) {
+                scan.cell(mean, block..block + 1)?;
             }
+            scan.flush();
             seeded = true;
         }
         sink.limit = sink.threshold();
@@ -454,8 +473,14 @@ impl Searcher<'_> {
         self.scores_of_dots(scores, |i| inverse.map_or(1.0, |n| n[i]));
     }
 
-    /// Exact scores of rows anywhere in a segment.
+    /// Exact scores of up to `EXACT_ROWS` rows anywhere in a segment.
     fn exact_gather(&self, segment: &Segment, rows: &[u32], scores: &mut [f32]) {
+        let mut places = [0u32; EXACT_ROWS];
+        let places = &mut places[..rows.len()];
+        places
+            .iter_mut()
+            .zip(rows)
+            .for_each(|(place, &row)| *place = segment.place_of(row as usize) as u32);
         let view = segment
             .originals
             .as_ref()
@@ -465,13 +490,13 @@ impl Searcher<'_> {
         match self.options.metric {
             Metric::L2 => self
                 .simd
-                .l2_gather(self.query, data, view.dim(), stride, rows, scores),
+                .l2_gather(self.query, data, view.dim(), stride, places, scores),
             _ => self
                 .simd
-                .dot_gather(self.query, data, view.dim(), stride, rows, scores),
+                .dot_gather(self.query, data, view.dim(), stride, places, scores),
         }
         let inverse = segment.inverse_norms.as_ref().map(|n| n.typed::<f32>());
-        self.scores_of_dots(scores, |i| inverse.map_or(1.0, |n| n[rows[i] as usize]));
+        self.scores_of_dots(scores, |i| inverse.map_or(1.0, |n| n[places[i] as usize]));
     }
 
     fn scores_of_dots(&self, scores: &mut [f32], inverse_norm: impl Fn(usize) -> f32) {
@@ -499,197 +524,6 @@ impl Searcher<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The 1-bit scan of some blocks of a cell; survivors go on in batches.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one place in one segment"
-    )]
-    fn scan_blocks<S: Sink>(
-        &self,
-        query: &CodedQuery,
-        codes: &Codes,
-        part: &Part,
-        cell: crate::segment::Cell,
-        range: std::ops::Range<usize>,
-        sink: &mut S,
-        stats: &mut Stats,
-    ) -> Result<()> {
-        let layout = &query.codec.layout;
-        let rows = cell.rows as usize;
-        let first_row = cell.first_row as usize;
-        let start = cell.first_block as usize * layout.block_bytes;
-        let blocks = &codes.blocks[start..][..rows.div_ceil(BLOCK) * layout.block_bytes];
-        let one = codes.one;
-        let final_estimates = S::RANKS_ESTIMATES && layout.bits == 1;
-        let bound = if final_estimates {
-            0.0
-        } else {
-            query.one_bit_bound(one.kappa, self.request.epsilon)
-        };
-        let ratio = one.add_scale / one.mul_scale;
-        let mut params = ScanParams {
-            a: ratio * query.table_step,
-            b: ratio * (query.table_bias + bound),
-            threshold: 0.0,
-        };
-        let threshold = |sink: &S| {
-            let limit = sink.threshold();
-            let slack = ROUNDING * (limit.abs() + query.base.abs());
-            // Ties stay in: the kernel keeps what is strictly below.
-            ((limit - query.base + slack) * one.add_scale).next_up()
-        };
-        let mut masks = [0u32; STRIP];
-        let mut pending = [0u32; PENDING + BLOCK];
-        let mut waiting = 0;
-        let last = range.end;
-        for (strip, start) in range.clone().step_by(STRIP).enumerate() {
-            if strip % CHECK_STRIPS == 0 {
-                self.request.control.check()?;
-            }
-            params.threshold = threshold(sink);
-            let masks = &mut masks[..STRIP.min(last - start)];
-            if !self
-                .simd
-                .scan(blocks, layout.groups, &query.table, start, &params, masks)
-            {
-                continue;
-            }
-            if part.is_filtered() || last * BLOCK > rows {
-                for (first, mask) in (start * BLOCK..).step_by(BLOCK).zip(masks.iter_mut()) {
-                    let inside = if rows - first < BLOCK {
-                        (1 << (rows - first)) - 1
-                    } else {
-                        u32::MAX
-                    };
-                    *mask &= inside & part.mask32(first_row + first);
-                }
-            }
-            for (first, &mask) in (start * BLOCK..).step_by(BLOCK).zip(masks.iter()) {
-                if layout.bits == 1 && mask != 0 {
-                    self.one_bit(
-                        query,
-                        codes,
-                        part,
-                        blocks,
-                        (first, first_row),
-                        mask,
-                        bound,
-                        sink,
-                    );
-                    continue;
-                }
-                for lane in lanes(mask) {
-                    pending[waiting] = (first_row + first + lane) as u32;
-                    waiting += 1;
-                }
-                if waiting >= PENDING {
-                    self.full_bits(query, codes, part, &pending[..waiting], sink, stats);
-                    waiting = 0;
-                }
-            }
-        }
-        if waiting > 0 {
-            self.full_bits(query, codes, part, &pending[..waiting], sink, stats);
-        }
-        stats.scanned += rows.min(last * BLOCK).saturating_sub(range.start * BLOCK) as u64;
-        Ok(())
-    }
-
-    /// Gives rows of a block with their 1-bit estimates.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one place in one segment"
-    )]
-    fn one_bit<S: Sink>(
-        &self,
-        query: &CodedQuery,
-        codes: &Codes,
-        part: &Part,
-        blocks: &[u8],
-        (inside, first_row): (usize, usize),
-        rows: u32,
-        bound: f32,
-        sink: &mut S,
-    ) {
-        let layout = &query.codec.layout;
-        let one = codes.one;
-        let block = inside / BLOCK;
-        let ratio = one.add_scale / one.mul_scale;
-        let (a, b) = (ratio * query.table_step, ratio * query.table_bias);
-        let mut scores = [0f32; BLOCK];
-        self.simd.scan_all(
-            blocks,
-            layout.groups,
-            &query.table,
-            block,
-            block + 1,
-            a,
-            b,
-            &mut scores,
-        );
-        for lane in lanes(rows) {
-            let (_, mul) = layout.half(
-                &blocks[block * layout.block_bytes..][..layout.block_bytes],
-                lane,
-            );
-            let row = first_row + inside + lane;
-            let place = Place {
-                segment: part.index,
-                row: row as u32,
-            };
-            let score = scores[lane] / one.add_scale + query.base;
-            sink.estimate(
-                place,
-                || part.segment.ids.get(row),
-                score,
-                mul / one.mul_scale * bound,
-            );
-        }
-    }
-
-    /// Estimates rows with all their bits.
-    fn full_bits<S: Sink>(
-        &self,
-        query: &CodedQuery,
-        codes: &Codes,
-        part: &Part,
-        rows: &[u32],
-        sink: &mut S,
-        stats: &mut Stats,
-    ) {
-        let layout = &query.codec.layout;
-        let records: &[u8] = &codes.records;
-        let bits = query.bits.as_ref().expect("more than one bit");
-        let mut dots = [0i64; PENDING + BLOCK];
-        let dots = &mut dots[..rows.len()];
-        for &row in rows {
-            simd::prefetch(&records[row as usize * layout.record_bytes..][..layout.record_bytes]);
-        }
-        self.simd
-            .bit_dots(bits, records, layout.record_bytes, rows, dots);
-        stats.estimated += rows.len() as u64;
-        // y = u - (2^B - 1) / 2, doubled to stay whole.
-        let offset = ((1i64 << layout.bits) - 1) * bits.sum();
-        let half_step = 0.5 * bits.step();
-        let spread = self.request.full_bit_epsilon * query.norm;
-        let query_rounding =
-            self.request.full_bit_epsilon * query.codec.code_norm * bits.step() * 0.289;
-        for (&row, &dot) in rows.iter().zip(dots.iter()) {
-            let record =
-                &codes.records[row as usize * layout.record_bytes..][..layout.record_bytes];
-            let f = layout.factors(record);
-            let product = half_step * (2 * dot - offset) as f32;
-            let score = f.add + query.base - f.mul * product;
-            let error = f.mul * (f.kappa * spread + query_rounding)
-                + ROUNDING * (f.add.abs() + query.base.abs());
-            let place = Place {
-                segment: part.index,
-                row,
-            };
-            sink.estimate(place, || part.segment.ids.get(row as usize), score, error);
-        }
     }
 
     /// Exact scores for the candidates that may still be hits, most promising first.
@@ -740,6 +574,368 @@ impl Searcher<'_> {
         let mut score = [0f32];
         self.exact_gather(segment, &[place.row], &mut score);
         score[0]
+    }
+}
+
+/// A search in the codes of one segment.
+struct CodeScan<'a, S> {
+    search: &'a Searcher<'a>,
+    query: &'a Rotated,
+    codes: &'a Codes,
+    part: &'a Part<'a>,
+    sink: &'a mut S,
+    stats: &'a mut Stats,
+    bits: Option<BitQuery>,
+    probes: Vec<Probe>,
+    /// Survivors of the 1-bit scan that wait for their full-bit estimate, with their probes.
+    pending: [(u32, u32); PENDING + BLOCK],
+    waiting: usize,
+}
+
+impl<'a, S: Sink> CodeScan<'a, S> {
+    fn new(
+        search: &'a Searcher<'a>,
+        query: &'a Rotated,
+        codes: &'a Codes,
+        part: &'a Part<'a>,
+        sink: &'a mut S,
+        stats: &'a mut Stats,
+    ) -> Self {
+        let layout = &codes.codec.layout;
+        let bits = (layout.bits > 1).then(|| BitQuery::new(&query.z, layout.bits));
+        let pending = [(0, 0); PENDING + BLOCK];
+        CodeScan {
+            search,
+            query,
+            codes,
+            part,
+            sink,
+            stats,
+            bits,
+            probes: Vec::new(),
+            pending,
+            waiting: 0,
+        }
+    }
+
+    /// The probe of the rows that are coded relative to the mean.
+    fn mean_probe(&self) -> Probe {
+        let (simd, query, codec) = (self.search.simd, self.search.query, &self.codes.codec);
+        let base = match codec.metric {
+            Metric::L2 => self.query.norm_sq,
+            Metric::InnerProduct => -simd.dot(query, &codec.mean),
+            Metric::Cosine => 1.0 - simd.dot(query, &codec.mean),
+        };
+        Probe {
+            cell: self.codes.cells.len() - 1,
+            base,
+            norm: self.query.norm_sq.sqrt(),
+        }
+    }
+
+    fn probe(&self, partition: &Partition, cell: usize) -> Probe {
+        let (simd, query) = (self.search.simd, self.search.query);
+        let centroid = partition.centroid(cell);
+        let distance = simd.l2(query, centroid);
+        let base = match self.codes.codec.metric {
+            Metric::L2 => distance,
+            Metric::InnerProduct => -simd.dot(query, centroid),
+            Metric::Cosine => 1.0 - simd.dot(query, centroid),
+        };
+        Probe {
+            cell,
+            base,
+            norm: distance.sqrt(),
+        }
+    }
+
+    /// Scans the nearest cells, and more of them as long as fewer than k rows were found.
+    fn near_cells(mut self) -> Result<()> {
+        if let Some(partition) = &self.codes.partition {
+            let wanted = if S::VISITS_ALL {
+                partition.count()
+            } else {
+                self.search.request.nprobe(partition)
+            };
+            let near = self.nearest_cells(partition, wanted);
+            for &cell in &near {
+                let probe = self.probe(partition, cell as usize);
+                self.whole_cell(probe)?;
+            }
+            self.flush();
+            if near.len() < partition.count() && self.sink.threshold() == f32::INFINITY {
+                for cell in self.nearest_cells(partition, partition.count()) {
+                    if !near.contains(&cell) {
+                        let probe = self.probe(partition, cell as usize);
+                        self.whole_cell(probe)?;
+                        self.flush();
+                        if self.sink.threshold() < f32::INFINITY {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        let mean = self.mean_probe();
+        self.whole_cell(mean)?;
+        self.flush();
+        Ok(())
+    }
+
+    /// The `wanted` cells that are probed first, nearest first.
+    fn nearest_cells(&self, partition: &Partition, wanted: usize) -> Vec<u32> {
+        let (search, count) = (self.search, partition.count());
+        if self.codes.codec.metric != Metric::InnerProduct && wanted < count / 2 {
+            let part = Part {
+                index: 0,
+                segment: &partition.coded,
+                dead: &partition.none,
+                allowed: None,
+            };
+            let codes = partition.coded.codes.as_ref().expect("centroids are coded");
+            let mut sink = Estimates {
+                top: Top::new(wanted),
+            };
+            let mut stats = Stats::default();
+            let mut scan = CodeScan::new(search, self.query, codes, &part, &mut sink, &mut stats);
+            let base = self.query.norm_sq;
+            let probe = Probe {
+                cell: 0,
+                base,
+                norm: base.sqrt(),
+            };
+            if scan.whole_cell(probe).is_ok() {
+                scan.flush();
+                return sink
+                    .top
+                    .into_sorted()
+                    .iter()
+                    .map(|hit| hit.id as u32)
+                    .collect();
+            }
+        }
+        let mut keys = vec![0f32; count];
+        let (simd, dim, centroids) = (search.simd, partition.dim, partition.centroids.typed());
+        if self.codes.codec.metric == Metric::InnerProduct {
+            // The best product that a cell can hold: <q, c> + |q| R.
+            simd.dot_rows(search.query, centroids, dim, dim, &mut keys);
+            let norm = simd.dot(search.query, search.query).sqrt();
+            keys.iter_mut()
+                .zip(partition.radii.typed::<f32>())
+                .for_each(|(key, r)| *key = -*key - norm * r);
+        } else {
+            simd.l2_rows(search.query, centroids, dim, dim, &mut keys);
+        }
+        let mut order: Vec<u32> = (0..count as u32).collect();
+        let by = |&a: &u32, &b: &u32| {
+            keys[a as usize]
+                .total_cmp(&keys[b as usize])
+                .then(a.cmp(&b))
+        };
+        if wanted < count {
+            order.select_nth_unstable_by(wanted, by);
+            order.truncate(wanted);
+        }
+        order.sort_unstable_by(by);
+        order
+    }
+
+    fn whole_cell(&mut self, probe: Probe) -> Result<()> {
+        let rows = self
+            .codes
+            .cells
+            .get(probe.cell)
+            .map_or(0, |c| c.rows as usize);
+        if rows == 0 {
+            Ok(())
+        } else {
+            self.cell(probe, 0..rows.div_ceil(BLOCK))
+        }
+    }
+
+    /// The 1-bit scan of some blocks of a cell; survivors wait for their full-bit estimate.
+    fn cell(&mut self, probe: Probe, range: std::ops::Range<usize>) -> Result<()> {
+        let (search, part, query) = (self.search, self.part, self.query);
+        let cell = self.codes.cells[probe.cell];
+        let layout = &self.codes.codec.layout;
+        let rows = cell.rows as usize;
+        let first_row = cell.first_row as usize;
+        let start = cell.first_block as usize * layout.block_bytes;
+        let blocks = &self.codes.blocks[start..][..rows.div_ceil(BLOCK) * layout.block_bytes];
+        let one = self.codes.one;
+        self.probes.push(probe);
+        let final_estimates = S::RANKS_ESTIMATES && layout.bits == 1;
+        let bound = match final_estimates {
+            true => 0.0,
+            false => {
+                query.one_bit_bound(one.kappa, probe.norm, layout.groups, search.request.epsilon)
+            }
+        };
+        let ratio = one.add_scale / one.mul_scale;
+        let mut params = ScanParams {
+            a: ratio * query.table_step,
+            b: ratio * (query.table_bias + bound),
+            threshold: 0.0,
+        };
+        let mut masks = [0u32; STRIP];
+        let last = range.end;
+        for (strip, start) in range.clone().step_by(STRIP).enumerate() {
+            if strip % CHECK_STRIPS == 0 {
+                search.request.control.check()?;
+            }
+            let limit = self.sink.threshold();
+            let slack = ROUNDING * (limit.abs() + probe.base.abs());
+            // Ties stay in: the kernel keeps what is strictly below.
+            params.threshold = ((limit - probe.base + slack) * one.add_scale).next_up();
+            let masks = &mut masks[..STRIP.min(last - start)];
+            if !search
+                .simd
+                .scan(blocks, layout.groups, &query.table, start, &params, masks)
+            {
+                continue;
+            }
+            if part.is_filtered() || last * BLOCK > rows {
+                for (first, mask) in (start * BLOCK..).step_by(BLOCK).zip(masks.iter_mut()) {
+                    let inside = if rows - first < BLOCK {
+                        (1 << (rows - first)) - 1
+                    } else {
+                        u32::MAX
+                    };
+                    *mask &= inside & part.mask32(first_row + first);
+                }
+            }
+            for (first, &mask) in (start * BLOCK..).step_by(BLOCK).zip(masks.iter()) {
+                if layout.bits == 1 && mask != 0 {
+                    self.one_bit(probe, blocks, (first, first_row), mask, bound);
+                    continue;
+                }
+                for lane in lanes(mask) {
+                    self.pending[self.waiting] = (
+                        (first_row + first + lane) as u32,
+                        self.probes.len() as u32 - 1,
+                    );
+                    self.waiting += 1;
+                }
+                if self.waiting >= PENDING {
+                    self.flush();
+                }
+            }
+        }
+        self.stats.scanned += rows.min(last * BLOCK).saturating_sub(range.start * BLOCK) as u64;
+        Ok(())
+    }
+
+    /// Gives rows of a block with their 1-bit estimates.
+    fn one_bit(
+        &mut self,
+        probe: Probe,
+        blocks: &[u8],
+        (inside, first_row): (usize, usize),
+        rows: u32,
+        bound: f32,
+    ) {
+        let (query, part) = (self.query, self.part);
+        let layout = &self.codes.codec.layout;
+        let one = self.codes.one;
+        let block = inside / BLOCK;
+        let ratio = one.add_scale / one.mul_scale;
+        let (a, b) = (ratio * query.table_step, ratio * query.table_bias);
+        let mut scores = [0f32; BLOCK];
+        self.search.simd.scan_all(
+            blocks,
+            layout.groups,
+            &query.table,
+            block,
+            block + 1,
+            a,
+            b,
+            &mut scores,
+        );
+        for lane in lanes(rows) {
+            let (_, mul) = layout.half(
+                &blocks[block * layout.block_bytes..][..layout.block_bytes],
+                lane,
+            );
+            let row = first_row + inside + lane;
+            let place = Place {
+                segment: part.index,
+                row: row as u32,
+            };
+            let score = scores[lane] / one.add_scale + probe.base;
+            self.sink.estimate(
+                place,
+                || part.segment.ids.get(row),
+                score,
+                mul / one.mul_scale * bound,
+            );
+        }
+    }
+
+    /// Estimates the given rows with all their bits.
+    fn listed(mut self, rows: &[u32]) {
+        let mut cell = None;
+        for &row in rows {
+            let own = self.codes.cell_of(row as usize);
+            if cell != Some(own) {
+                cell = Some(own);
+                self.probes.push(match &self.codes.partition {
+                    Some(partition) if own < partition.count() => self.probe(partition, own),
+                    _ => self.mean_probe(),
+                });
+            }
+            self.pending[self.waiting] = (row, self.probes.len() as u32 - 1);
+            self.waiting += 1;
+            if self.waiting >= PENDING {
+                self.flush();
+            }
+        }
+        self.flush();
+    }
+
+    /// Estimates the waiting rows with all their bits.
+    fn flush(&mut self) {
+        let Some(bits) = self.bits.as_ref().filter(|_| self.waiting > 0) else {
+            return;
+        };
+        let layout = &self.codes.codec.layout;
+        let records: &[u8] = &self.codes.records;
+        let waiting = &self.pending[..self.waiting];
+        let mut rows = [0u32; PENDING + BLOCK];
+        let mut dots = [0i64; PENDING + BLOCK];
+        let (rows, dots) = (&mut rows[..waiting.len()], &mut dots[..waiting.len()]);
+        for (to, &(row, _)) in rows.iter_mut().zip(waiting) {
+            *to = row;
+            simd::prefetch(&records[row as usize * layout.record_bytes..][..layout.record_bytes]);
+        }
+        self.search
+            .simd
+            .bit_dots(bits, records, layout.record_bytes, rows, dots);
+        self.stats.estimated += rows.len() as u64;
+        // y = u - (2^B - 1) / 2, doubled to stay whole.
+        let offset = ((1i64 << layout.bits) - 1) * bits.sum();
+        let half_step = 0.5 * bits.step();
+        let epsilon = self.search.request.full_bit_epsilon;
+        let query_rounding = epsilon * self.codes.codec.code_norm * bits.step() * 0.289;
+        for (&(row, probe), &dot) in waiting.iter().zip(dots.iter()) {
+            let probe = self.probes[probe as usize];
+            let record = &records[row as usize * layout.record_bytes..][..layout.record_bytes];
+            let f = layout.factors(record);
+            let product = half_step * (2 * dot - offset) as f32;
+            let score = f.add + probe.base - f.mul * product;
+            let error = f.mul * (f.kappa * epsilon * probe.norm + query_rounding)
+                + ROUNDING * (f.add.abs() + probe.base.abs());
+            let place = Place {
+                segment: self.part.index,
+                row,
+            };
+            self.sink.estimate(
+                place,
+                || self.part.segment.ids.get(row as usize),
+                score,
+                error,
+            );
+        }
+        self.waiting = 0;
     }
 }
 

@@ -3,12 +3,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use simd::Simd;
 
-use crate::encode::{Codec, Factors, half_down, half_scale, inverse_norm};
+use crate::encode::{Codec, Factors, Scratch, half_down, half_scale, inverse_norm};
 use crate::error::{Error, Result};
 use crate::ids::IdMap;
-use crate::layout::BLOCK;
+use crate::kmeans::group;
+use crate::layout::{BLOCK, Layout};
 use crate::map::{AlignedBuf, Bytes};
 use crate::options::{Control, Kind, Metric, Options};
+use crate::partition::{Origin, Partition, partition};
 use crate::rows::{Ids, MappedRows, Rows, Source, check_vector};
 
 /// Rows of one unit of parallel work; partial sums are merged in the order of these chunks.
@@ -36,6 +38,9 @@ pub(crate) struct OneBit {
 /// The codes of a segment's rows.
 pub(crate) struct Codes {
     pub(crate) codec: Arc<Codec>,
+    /// How rows are divided; `None` where all of them are coded relative to the mean.
+    pub(crate) partition: Option<Arc<Partition>>,
+    /// The rows of each cell of the partition, then those coded relative to the mean.
     pub(crate) cells: Vec<Cell>,
     pub(crate) one: OneBit,
     pub(crate) blocks: Bytes,
@@ -69,36 +74,65 @@ pub(crate) struct Segment {
     pub(crate) ids: IdMap,
     pub(crate) codes: Option<Codes>,
     pub(crate) originals: Option<Originals>,
-    /// 1 / |row| of each row, where originals are kept under cosine.
+    /// The place of each row among the originals, where that is not its own number.
+    pub(crate) places: Option<Bytes>,
+    /// 1 / |original| of each original, where originals are kept under cosine.
     pub(crate) inverse_norms: Option<Bytes>,
 }
 
 impl Segment {
     pub(crate) fn resident(&self) -> usize {
-        let codes = self
-            .codes
-            .as_ref()
-            .map_or(0, |c| c.blocks.resident() + c.records.resident());
+        let codes = self.codes.as_ref().map_or(0, Codes::resident);
+        let partition = self.partition().map_or(0, |p| p.resident());
         let originals = match &self.originals {
             Some(Originals::Owned { bytes, .. }) => bytes.resident(),
             _ => 0,
         };
-        let norms = self.inverse_norms.as_ref().map_or(0, Bytes::resident);
-        self.ids.resident() + codes + originals + norms
+        let rest = [&self.places, &self.inverse_norms]
+            .into_iter()
+            .flatten()
+            .map(Bytes::resident)
+            .sum::<usize>();
+        self.ids.resident() + codes + partition + originals + rest
     }
 
     pub(crate) fn mapped(&self) -> usize {
-        let codes = self
-            .codes
-            .as_ref()
-            .map_or(0, |c| c.blocks.mapped() + c.records.mapped());
+        let codes = self.codes.as_ref().map_or(0, Codes::mapped);
+        let partition = self.partition().map_or(0, |p| p.mapped());
         let originals = match &self.originals {
             Some(Originals::Owned { bytes, .. }) => bytes.mapped(),
             Some(Originals::File(file)) => file.mapped(),
             None => 0,
         };
-        let norms = self.inverse_norms.as_ref().map_or(0, Bytes::mapped);
-        self.ids.mapped() + codes + originals + norms
+        let rest = [&self.places, &self.inverse_norms]
+            .into_iter()
+            .flatten()
+            .map(Bytes::mapped)
+            .sum::<usize>();
+        self.ids.mapped() + codes + partition + originals + rest
+    }
+
+    pub(crate) fn partition(&self) -> Option<&Arc<Partition>> {
+        self.codes.as_ref()?.partition.as_ref()
+    }
+
+    /// The number of a row's original; within the originals whatever a file says.
+    pub(crate) fn place_of(&self, row: usize) -> usize {
+        match &self.places {
+            Some(places) => places
+                .typed::<u32>()
+                .get(row)
+                .map_or(0, |&p| p as usize)
+                .min(self.rows - 1),
+            None => row,
+        }
+    }
+
+    /// The original of a row, where originals are kept.
+    pub(crate) fn original(&self, row: usize) -> Option<&[f32]> {
+        self.originals
+            .as_ref()
+            .map(|o| o.view().row(self.place_of(row)))
     }
 
     /// Whether two rows are coded alike.
@@ -131,7 +165,8 @@ pub(crate) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Builds a segment and the codec it is coded with from vectors that are not checked yet.
+    /// Builds a segment, and the codec and the partition it is coded with, from vectors that are not
+    /// checked yet.
     pub(crate) fn build(&self, source: Source, ids: &Ids) -> Result<Segment> {
         let dim = self.options.dim;
         if source.dim() != dim {
@@ -143,30 +178,29 @@ impl Builder<'_> {
         match source {
             Source::View(view) => {
                 let ids = self.id_map(ids, view.len())?;
-                if !self.options.kind.keeps_originals() {
+                if !self.options.keeps_originals() {
                     let mean = self.check(view, None)?;
-                    return self.finish(ids, None, view, mean);
+                    return self.train(ids, None, Some(view), mean);
                 }
                 let mut copy = AlignedBuf::zeroed(view.len() * dim * 4)?;
                 let mean = self.check(view, Some(bytemuck::cast_slice_mut(&mut copy)))?;
-                self.keep(
-                    ids,
-                    Originals::Owned {
-                        bytes: copy.into(),
-                        rows: view.len(),
-                        dim,
-                    },
-                    mean,
-                )
+                let originals = Originals::Owned {
+                    bytes: copy.into(),
+                    rows: view.len(),
+                    dim,
+                };
+                self.train(ids, Some(originals), None, mean)
             }
             Source::Adopt(buffer) => {
                 let rows = buffer.rows();
-                let originals = Originals::Owned {
-                    bytes: buffer.into_bytes(),
-                    rows,
-                    dim,
-                };
-                self.taken_over(ids, originals)
+                self.taken_over(
+                    ids,
+                    Originals::Owned {
+                        bytes: buffer.into_bytes(),
+                        rows,
+                        dim,
+                    },
+                )
             }
             Source::Mapped(file) => self.taken_over(ids, Originals::File(file)),
         }
@@ -177,17 +211,17 @@ impl Builder<'_> {
         let view = originals.view();
         let ids = self.id_map(ids, view.len())?;
         let mean = self.check(view, None)?;
-        if self.options.kind.keeps_originals() {
-            self.keep(ids, originals, mean)
+        if self.options.keeps_originals() {
+            self.train(ids, Some(originals), None, mean)
         } else {
-            self.finish(ids, None, view, mean)
+            self.train(ids, None, Some(view), mean)
         }
     }
 
-    /// A segment of checked rows, coded with `codec`, or with one of their own mean.
+    /// A segment of checked rows, coded as `like` is, or with a mean and a partition of their own.
     pub(crate) fn checked(
         &self,
-        codec: Option<Arc<Codec>>,
+        like: Option<&Coding>,
         rows: &[&[f32]],
         ids: &[i64],
     ) -> Result<Segment> {
@@ -208,33 +242,38 @@ impl Builder<'_> {
             rows: rows.len(),
             dim,
         };
-        let codec = match codec {
-            None if self.options.kind.has_codes() => Some(Arc::new(Codec::new(
-                self.options,
-                self.mean(originals.view())?,
-            ))),
-            codec => codec,
-        };
-        if self.options.kind.keeps_originals() {
-            self.with_codec(ids, Some(originals), None, codec)
+        if self.options.keeps_originals() {
+            self.coded_as(like, ids, Some(originals), None)
         } else {
-            self.with_codec(ids, None, Some(originals.view()), codec)
+            self.coded_as(like, ids, None, Some(originals.view()))
         }
     }
 
     /// A segment of codes of checked rows that follow each other in the caller's memory.
     pub(crate) fn checked_view(
         &self,
-        codec: Option<Arc<Codec>>,
+        like: Option<&Coding>,
         view: Rows,
         ids: &Ids,
     ) -> Result<Segment> {
         let ids = self.id_map(ids, view.len())?;
-        let codec = match codec {
-            None => Arc::new(Codec::new(self.options, self.mean(view)?)),
-            Some(codec) => codec,
-        };
-        self.with_codec(ids, None, Some(view), Some(codec))
+        self.coded_as(like, ids, None, Some(view))
+    }
+
+    fn coded_as(
+        &self,
+        like: Option<&Coding>,
+        ids: IdMap,
+        originals: Option<Originals>,
+        view: Option<Rows>,
+    ) -> Result<Segment> {
+        if like.is_some() || !self.options.kind.has_codes() {
+            return self.with_coding(ids, originals, view, like);
+        }
+        let mean = self.mean(
+            view.unwrap_or_else(|| originals.as_ref().expect("one of them is there").view()),
+        )?;
+        self.train(ids, originals, view, mean)
     }
 
     fn id_map(&self, ids: &Ids, rows: usize) -> Result<IdMap> {
@@ -248,36 +287,51 @@ impl Builder<'_> {
         IdMap::new(ids, rows)
     }
 
-    fn keep(&self, ids: IdMap, originals: Originals, mean: Vec<f32>) -> Result<Segment> {
-        let codec = self
-            .options
-            .kind
-            .has_codes()
-            .then(|| Arc::new(Codec::new(self.options, mean)));
-        self.with_codec(ids, Some(originals), None, codec)
-    }
-
-    fn finish(
-        &self,
-        ids: IdMap,
-        originals: Option<Originals>,
-        view: Rows,
-        mean: Vec<f32>,
-    ) -> Result<Segment> {
-        let codec = Some(Arc::new(Codec::new(self.options, mean)));
-        self.with_codec(ids, originals, Some(view), codec)
-    }
-
-    fn with_codec(
+    fn train(
         &self,
         ids: IdMap,
         originals: Option<Originals>,
         view: Option<Rows>,
-        codec: Option<Arc<Codec>>,
+        mean: Vec<f32>,
+    ) -> Result<Segment> {
+        if !self.options.kind.has_codes() {
+            return self.with_coding(ids, originals, view, None);
+        }
+        let rows = view.unwrap_or_else(|| originals.as_ref().expect("one of them is there").view());
+        let partition = match self.options.kind {
+            Kind::Ivf => partition(self.simd, self.options, &self.control, rows, &mean)?,
+            _ => None,
+        };
+        let coding = Coding {
+            codec: Arc::new(Codec::new(self.options, mean)),
+            partition,
+        };
+        self.with_coding(ids, originals, view, Some(&coding))
+    }
+
+    fn with_coding(
+        &self,
+        mut ids: IdMap,
+        originals: Option<Originals>,
+        view: Option<Rows>,
+        coding: Option<&Coding>,
     ) -> Result<Segment> {
         let rows = ids.rows;
         let view = view.unwrap_or_else(|| originals.as_ref().expect("one of them is there").view());
-        let codes = codec.map(|codec| self.encode(codec, view)).transpose()?;
+        let (mut codes, mut places) = (None, None);
+        if let Some(coding) = coding {
+            let (coded, order) = self.encode(coding, view)?;
+            codes = Some(coded);
+            if let Some(order) = order {
+                let moved: Vec<i64> = order.iter().map(|&row| ids.get(row as usize)).collect();
+                ids = IdMap::new(&Ids::Given(&moved), rows)?;
+                if originals.is_some() {
+                    let mut kept = AlignedBuf::zeroed(rows * 4)?;
+                    kept.copy_from_slice(bytemuck::cast_slice(&order));
+                    places = Some(kept.into());
+                }
+            }
+        }
         let inverse_norms = match (&originals, self.options.metric) {
             (Some(originals), Metric::Cosine) => Some(self.inverse_norms(originals.view())?),
             _ => None,
@@ -287,6 +341,7 @@ impl Builder<'_> {
             ids,
             codes,
             originals,
+            places,
             inverse_norms,
         })
     }
@@ -377,49 +432,91 @@ impl Builder<'_> {
         Ok(out.into())
     }
 
-    fn encode(&self, codec: Arc<Codec>, view: Rows) -> Result<Codes> {
+    /// Codes rows; where they are divided into cells, also the order in which they were coded.
+    pub(crate) fn encode(&self, coding: &Coding, view: Rows) -> Result<(Codes, Option<Vec<u32>>)> {
+        let codec = &coding.codec;
         let layout = &codec.layout;
         let rows = view.len();
-        let mut blocks = AlignedBuf::zeroed(rows.div_ceil(BLOCK) * layout.block_bytes)?;
+        let (sizes, order) = match &coding.partition {
+            None => (vec![rows], None),
+            Some(partition) => {
+                let cells = partition.assign(self.simd, self.options.metric, view);
+                let (starts, order) = group(&cells, partition.count());
+                let sizes = starts.windows(2).map(|w| (w[1] - w[0]) as usize);
+                (sizes.chain([0]).collect(), Some(order))
+            }
+        };
+        let cells = cell_table(&sizes);
+        let mut codes = self.codes(coding, cells, |place, scratch, factors, block, record| {
+            let row = view.row(order.as_ref().map_or(place.row, |o| o[place.row] as usize));
+            let origin = match &coding.partition {
+                Some(partition) if place.cell < partition.count() => {
+                    partition.origin(self.simd, codec, place.cell)
+                }
+                _ => Origin {
+                    centroid: &codec.mean,
+                    rotated: None,
+                },
+            };
+            *factors = codec.encode(self.simd, row, &origin, scratch, block, place.lane, record);
+        })?;
+        codes.partition = coding.partition.clone();
+        debug_assert_eq!(codes.records.len(), rows * layout.record_bytes);
+        Ok((codes, order))
+    }
+
+    /// The codes of the rows of `cells`, each written by `write`.
+    fn codes(
+        &self,
+        coding: &Coding,
+        cells: Vec<Cell>,
+        write: impl Fn(Place, &mut Scratch, &mut Factors, &mut [u8], &mut [u8]) + Sync,
+    ) -> Result<Codes> {
+        let layout = &coding.codec.layout;
+        let rows: usize = cells.iter().map(|c| c.rows as usize).sum();
+        let block_count: usize = cells
+            .iter()
+            .map(|c| (c.rows as usize).div_ceil(BLOCK))
+            .sum();
+        let mut blocks = AlignedBuf::zeroed(block_count * layout.block_bytes)?;
         let mut records = AlignedBuf::zeroed(rows * layout.record_bytes)?;
         let mut factors = vec![Factors::default(); rows];
-        // A 1-bit index has no records; an empty slice stands for each of its rows.
-        let per_chunk = (CHUNK * layout.record_bytes).max(1);
-        let record_chunks: Vec<&mut [u8]> = match layout.record_bytes {
-            0 => (0..rows.div_ceil(CHUNK))
-                .map(|_| Default::default())
-                .collect(),
-            _ => records.chunks_mut(per_chunk).collect(),
-        };
-        blocks
-            .par_chunks_mut(CHUNK / BLOCK * layout.block_bytes)
-            .zip(record_chunks.into_par_iter())
-            .zip(factors.par_chunks_mut(CHUNK))
-            .enumerate()
-            .try_for_each(|(chunk, ((blocks, records), factors))| {
+        runs(&cells, layout, &mut blocks, &mut records, &mut factors)
+            .into_par_iter()
+            .try_for_each(|run| {
                 self.control.check()?;
-                let mut scratch = codec.scratch();
-                for (i, factor) in factors.iter_mut().enumerate() {
-                    let block = &mut blocks[i / BLOCK * layout.block_bytes..][..layout.block_bytes];
-                    let record = &mut records[i * layout.record_bytes..][..layout.record_bytes];
-                    let row = view.row(chunk * CHUNK + i);
-                    *factor = codec.encode(self.simd, row, &mut scratch, block, i % BLOCK, record);
+                let mut scratch = coding.codec.scratch();
+                for (i, factors) in run.factors.iter_mut().enumerate() {
+                    let block =
+                        &mut run.blocks[i / BLOCK * layout.block_bytes..][..layout.block_bytes];
+                    let record = &mut run.records[i * layout.record_bytes..][..layout.record_bytes];
+                    let place = Place {
+                        cell: run.cell,
+                        row: run.first_row + i,
+                        lane: i % BLOCK,
+                    };
+                    write(place, &mut scratch, factors, block, record);
                 }
                 Ok::<(), Error>(())
             })?;
-        let one = put_halves(&codec, &mut blocks, &factors);
-        let cells = vec![Cell {
-            first_row: 0,
-            first_block: 0,
-            rows: rows as u32,
-            reserved: 0,
-        }];
+        let one = one_bit(layout.dim, &factors);
+        runs(&cells, layout, &mut blocks, &mut [], &mut factors)
+            .into_par_iter()
+            .for_each(|run| {
+                for (i, f) in run.factors.iter().enumerate() {
+                    let block =
+                        &mut run.blocks[i / BLOCK * layout.block_bytes..][..layout.block_bytes];
+                    let mul = half::f16::from_f32(f.mul * one.mul_scale);
+                    layout.put_half(block, i % BLOCK, half_down(f.add * one.add_scale), mul);
+                }
+            });
         Ok(Codes {
+            codec: coding.codec.clone(),
+            partition: coding.partition.clone(),
             cells,
             one,
             blocks: blocks.into(),
             records: records.into(),
-            codec,
         })
     }
 
@@ -429,30 +526,31 @@ impl Builder<'_> {
         parts: &[(&Segment, &(dyn Fn(usize) -> bool + Sync))],
     ) -> Result<Segment> {
         let dim = self.options.dim;
-        let places: Vec<(usize, usize)> = parts
-            .iter()
-            .enumerate()
-            .flat_map(|(p, (segment, keep))| {
-                (0..segment.rows)
-                    .filter(|&row| keep(row))
-                    .map(move |row| (p, row))
-            })
-            .collect();
+        let partition = parts.iter().find_map(|(segment, _)| segment.partition());
+        let cell_count = partition.map_or(0, |p| p.count()) + 1;
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        let mut sizes = Vec::with_capacity(cell_count);
+        for cell in 0..cell_count {
+            let before = places.len();
+            for (p, (segment, keep)) in parts.iter().enumerate() {
+                let rows = segment.rows_of(cell, cell_count);
+                places.extend(rows.filter(|&row| keep(row)).map(|row| (p, row)));
+            }
+            sizes.push(places.len() - before);
+        }
         let rows = places.len();
         let given: Vec<i64> = places
             .iter()
             .map(|&(p, row)| parts[p].0.ids.get(row))
             .collect();
         let ids = IdMap::new(&Ids::Given(&given), rows)?;
-        let originals = match self.options.kind.keeps_originals() {
+        let originals = match self.options.keeps_originals() {
             false => None,
             true => {
                 let mut copy = AlignedBuf::zeroed(rows * dim * 4)?;
                 let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut copy);
                 for (to, &(p, row)) in floats.chunks_exact_mut(dim).zip(&places) {
-                    to.copy_from_slice(
-                        parts[p].0.originals.as_ref().expect("kept").view().row(row),
-                    );
+                    to.copy_from_slice(parts[p].0.original(row).expect("kept"));
                 }
                 Some(Originals::Owned {
                     bytes: copy.into(),
@@ -465,68 +563,166 @@ impl Builder<'_> {
             (Some(originals), Metric::Cosine) => Some(self.inverse_norms(originals.view())?),
             _ => None,
         };
-        let codes = match self.options.kind {
-            Kind::Flat => None,
-            _ => Some(self.gather_codes(parts, &places)?),
+        let codes = match parts
+            .first()
+            .and_then(|(segment, _)| segment.codes.as_ref())
+        {
+            None => None,
+            Some(first) => {
+                let coding = Coding {
+                    codec: first.codec.clone(),
+                    partition: partition.cloned(),
+                };
+                let layout = &first.codec.layout;
+                Some(self.codes(
+                    &coding,
+                    cell_table(&sizes),
+                    |place, _, factors, block, record| {
+                        let (p, row) = places[place.row];
+                        let codes = parts[p]
+                            .0
+                            .codes
+                            .as_ref()
+                            .expect("all parts are of one kind");
+                        let (from, lane) = codes.place(row);
+                        layout.copy_lane(from, lane, block, place.lane);
+                        record.copy_from_slice(codes.record(row).unwrap_or_default());
+                        let (add, mul) = layout.half(from, lane);
+                        *factors = Factors {
+                            add: add / codes.one.add_scale,
+                            mul: mul / codes.one.mul_scale,
+                            kappa: codes.one.kappa,
+                        };
+                    },
+                )?)
+            }
         };
         Ok(Segment {
             rows,
             ids,
             codes,
             originals,
+            places: None,
             inverse_norms,
-        })
-    }
-
-    fn gather_codes(
-        &self,
-        parts: &[(&Segment, &(dyn Fn(usize) -> bool + Sync))],
-        places: &[(usize, usize)],
-    ) -> Result<Codes> {
-        let from = |p: usize| parts[p].0.codes.as_ref().expect("coded");
-        let codec = from(0).codec.clone();
-        let layout = &codec.layout;
-        let mut blocks = AlignedBuf::zeroed(places.len().div_ceil(BLOCK) * layout.block_bytes)?;
-        let mut records = AlignedBuf::zeroed(places.len() * layout.record_bytes)?;
-        let mut factors = Vec::with_capacity(places.len());
-        for (i, &(p, row)) in places.iter().enumerate() {
-            let codes = from(p);
-            let (block, lane) = codes.place(row);
-            let to = &mut blocks[i / BLOCK * layout.block_bytes..][..layout.block_bytes];
-            layout.copy_lane(block, lane, to, i % BLOCK);
-            if let Some(record) = codes.record(row) {
-                records[i * layout.record_bytes..][..layout.record_bytes].copy_from_slice(record);
-            }
-            let (add, mul) = layout.half(block, lane);
-            factors.push(Factors {
-                add: add / codes.one.add_scale,
-                mul: mul / codes.one.mul_scale,
-                kappa: codes.one.kappa,
-            });
-        }
-        let one = put_halves(&codec, &mut blocks, &factors);
-        let cells = vec![Cell {
-            first_row: 0,
-            first_block: 0,
-            rows: places.len() as u32,
-            reserved: 0,
-        }];
-        Ok(Codes {
-            cells,
-            one,
-            blocks: blocks.into(),
-            records: records.into(),
-            codec,
         })
     }
 }
 
+impl Segment {
+    /// The rows of one of `cell_count` cells, of which the last is that of the mean.
+    fn rows_of(&self, cell: usize, cell_count: usize) -> std::ops::Range<usize> {
+        let cells = match &self.codes {
+            None => return 0..self.rows,
+            Some(codes) => &codes.cells,
+        };
+        let own = if cell + 1 == cell_count {
+            cells.last()
+        } else {
+            cells[..cells.len() - 1].get(cell)
+        };
+        own.map_or(0..0, |c| {
+            c.first_row as usize..c.first_row as usize + c.rows as usize
+        })
+    }
+}
+
+/// The codec of an index and, where there is one, its partition.
+#[derive(Clone)]
+pub(crate) struct Coding {
+    pub(crate) codec: Arc<Codec>,
+    pub(crate) partition: Option<Arc<Partition>>,
+}
+
+/// Where a row is coded.
+#[derive(Clone, Copy)]
+struct Place {
+    cell: usize,
+    row: usize,
+    lane: usize,
+}
+
+/// Up to `CHUNK` rows of one cell and the memory that is theirs.
+struct Run<'a> {
+    cell: usize,
+    first_row: usize,
+    blocks: &'a mut [u8],
+    records: &'a mut [u8],
+    factors: &'a mut [Factors],
+}
+
+fn runs<'a>(
+    cells: &[Cell],
+    layout: &Layout,
+    mut blocks: &'a mut [u8],
+    mut records: &'a mut [u8],
+    mut factors: &'a mut [Factors],
+) -> Vec<Run<'a>> {
+    let record_bytes = if records.is_empty() {
+        0
+    } else {
+        layout.record_bytes
+    };
+    let mut out = Vec::new();
+    for (cell, c) in cells.iter().enumerate() {
+        for first in (0..c.rows as usize).step_by(CHUNK) {
+            let rows = CHUNK.min(c.rows as usize - first);
+            let (own_blocks, own_records, own_factors);
+            (own_blocks, blocks) = blocks.split_at_mut(rows.div_ceil(BLOCK) * layout.block_bytes);
+            (own_records, records) = records.split_at_mut(rows * record_bytes);
+            (own_factors, factors) = factors.split_at_mut(rows);
+            out.push(Run {
+                cell,
+                first_row: c.first_row as usize + first,
+                blocks: own_blocks,
+                records: own_records,
+                factors: own_factors,
+            });
+        }
+    }
+    out
+}
+
+fn cell_table(sizes: &[usize]) -> Vec<Cell> {
+    let (mut first_row, mut first_block) = (0, 0);
+    let mut cell = |&rows: &usize| {
+        let cell = Cell {
+            first_row,
+            first_block,
+            rows: rows as u32,
+            reserved: 0,
+        };
+        first_row += rows as u32;
+        first_block += rows.div_ceil(BLOCK) as u32;
+        cell
+    };
+    sizes.iter().map(&mut cell).collect()
+}
+
 impl Codes {
+    pub(crate) fn coding(&self) -> Coding {
+        Coding {
+            codec: self.codec.clone(),
+            partition: self.partition.clone(),
+        }
+    }
+
+    pub(crate) fn resident(&self) -> usize {
+        self.blocks.resident() + self.records.resident() + self.cells.len() * size_of::<Cell>()
+    }
+
+    pub(crate) fn mapped(&self) -> usize {
+        self.blocks.mapped() + self.records.mapped()
+    }
+
+    /// The cell of a row.
+    pub(crate) fn cell_of(&self, row: usize) -> usize {
+        self.cells
+            .partition_point(|c| c.first_row as usize + (c.rows as usize) <= row)
+    }
+
     /// The block and the lane of a row.
     pub(crate) fn place(&self, row: usize) -> (&[u8], usize) {
-        let cell = self.cells[self
-            .cells
-            .partition_point(|c| c.first_row as usize + (c.rows as usize) <= row)];
+        let cell = self.cells[self.cell_of(row)];
         let inside = row - cell.first_row as usize;
         let size = self.codec.layout.block_bytes;
         (
@@ -542,15 +738,12 @@ impl Codes {
     }
 }
 
-/// Writes the half-precision factors of every row and returns their scales.
-fn put_halves(codec: &Codec, blocks: &mut [u8], factors: &[Factors]) -> OneBit {
-    let layout = &codec.layout;
+/// The scales of half-precision factors, and the bound of 1-bit estimates.
+fn one_bit(dim: usize, factors: &[Factors]) -> OneBit {
     let largest = |f: fn(&Factors) -> f32| factors.iter().map(|x| f(x).abs()).fold(0f32, f32::max);
-    let add_scale = half_scale(largest(|f| f.add));
-    let mul_scale = half_scale(largest(|f| f.mul));
     // Where coordinates are many, kappa hardly differs between rows: its mean serves all. Where they
     // are few, the largest keeps the bound.
-    let kappa = if layout.dim < BLOCK {
+    let kappa = if dim < BLOCK {
         largest(|f| f.kappa)
     } else {
         let sums = factors
@@ -558,18 +751,9 @@ fn put_halves(codec: &Codec, blocks: &mut [u8], factors: &[Factors]) -> OneBit {
             .map(|c| c.iter().map(|f| (f.kappa as f64).powi(2)).sum::<f64>());
         (sums.sum::<f64>() / factors.len().max(1) as f64).sqrt() as f32
     };
-    blocks
-        .par_chunks_mut(layout.block_bytes)
-        .zip(factors.par_chunks(BLOCK))
-        .for_each(|(block, factors)| {
-            for (lane, f) in factors.iter().enumerate() {
-                let mul = half::f16::from_f32(f.mul * mul_scale);
-                layout.put_half(block, lane, half_down(f.add * add_scale), mul);
-            }
-        });
     OneBit {
-        add_scale,
-        mul_scale,
+        add_scale: half_scale(largest(|f| f.add)),
+        mul_scale: half_scale(largest(|f| f.mul)),
         kappa,
     }
 }

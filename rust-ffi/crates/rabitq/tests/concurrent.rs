@@ -212,3 +212,8 @@ fn plus_readers_see_whole_states() {
 fn one_bit_readers_see_whole_states() {
     run(Kind::Plus, 1, 150);
 }
+
+#[test]
+fn ivf_readers_see_whole_states() {
+    run(Kind::Ivf, 4, 150);
+}

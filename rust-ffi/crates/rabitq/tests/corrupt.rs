@@ -27,6 +27,8 @@ fn files(rng: &mut StdRng) -> Vec<Vec<u8>> {
         (Kind::Asym, Metric::L2, 7, &ids),
         (Kind::Plus, Metric::Cosine, 4, &near),
         (Kind::Plus, Metric::L2, 1, &ids),
+        (Kind::Ivf, Metric::Cosine, 4, &ids),
+        (Kind::Ivf, Metric::InnerProduct, 7, &near),
     ]
     .into_iter()
     .map(|(kind, metric, bits, ids)| {

@@ -42,6 +42,7 @@ fn digest(flush: bool) -> u64 {
                     (Kind::Asym, 7),
                     (Kind::Plus, 4),
                     (Kind::Plus, 8),
+                    (Kind::Ivf, 4),
                 ] {
                     let index = build(options(kind, metric, dim, bits), &data, Ids::From(0));
                     save_bytes(&*index).hash(&mut hash);

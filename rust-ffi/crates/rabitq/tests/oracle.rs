@@ -71,14 +71,12 @@ fn plus_is_exact_when_it_reranks_everything() {
     let mut bits = 0;
     for_each_case(2, |metric, dim, data, ids, query| {
         bits = bits % 8 + 1;
-        let index = build(
-            options(Kind::Plus, metric, dim, bits),
-            data,
-            Ids::Given(ids),
-        );
-        let truth = oracle(metric, query, ids, data);
-        let found = hits(&*index, query, &exhaustive(K));
-        assert_exact(&found, &truth, K, bounds(metric, query, ids, data));
+        for kind in [Kind::Plus, Kind::Ivf] {
+            let index = build(options(kind, metric, dim, bits), data, Ids::Given(ids));
+            let truth = oracle(metric, query, ids, data);
+            let found = hits(&*index, query, &exhaustive(K));
+            assert_exact(&found, &truth, K, bounds(metric, query, ids, data));
+        }
     });
 }
 
@@ -97,7 +95,7 @@ fn ties_go_to_the_smaller_id() {
                 .take(K)
                 .map(|(id, s)| (*id, *s as f32))
                 .collect();
-            for kind in [Kind::Flat, Kind::Plus] {
+            for kind in [Kind::Flat, Kind::Plus, Kind::Ivf] {
                 let index = build(options(kind, metric, dim, 0), &data, Ids::Given(&ids));
                 assert_eq!(hits(&*index, &query, &exhaustive(K)), right, "{kind:?}");
             }
@@ -203,6 +201,8 @@ fn a_filtered_search_finds_k_rows_where_k_exist() {
             (Kind::Asym, 5),
             (Kind::Plus, 1),
             (Kind::Plus, 4),
+            (Kind::Ivf, 1),
+            (Kind::Ivf, 4),
         ] {
             let index = build(options(kind, metric, dim, bits), &data, Ids::Given(&ids));
             for count in [0, 1, 3, 9, 10, 11, 100, 400, 1500, 3000] {
@@ -255,7 +255,7 @@ fn range_search_is_decided_by_originals() {
                     .map(|(id, _)| *id)
                     .collect();
                 let radius = (radius + if at + 1 < n { 0.0 } else { margin }) as f32;
-                for kind in [Kind::Flat, Kind::Plus] {
+                for kind in [Kind::Flat, Kind::Plus, Kind::Ivf] {
                     let index = build(options(kind, metric, dim, 0), &data, Ids::Given(&ids));
                     let mut out = RangeHits::default();
                     let search = Search {
@@ -336,6 +336,8 @@ fn the_largest_dimension() {
             (Kind::Plus, 1),
             (Kind::Plus, 4),
             (Kind::Plus, 8),
+            (Kind::Ivf, 1),
+            (Kind::Ivf, 5),
         ] {
             let index = build(options(kind, metric, dim, bits), &data, Ids::From(0));
             let truth = oracle(metric, &query, &ids, &data);
@@ -363,6 +365,8 @@ fn the_largest_and_the_smallest_numbers() {
                 (Kind::Plus, 1),
                 (Kind::Plus, 4),
                 (Kind::Plus, 8),
+                (Kind::Ivf, 1),
+                (Kind::Ivf, 5),
             ] {
                 let index = build(options(kind, metric, dim, bits), &data, Ids::From(0));
                 let query = &data[5 * dim..6 * dim];
@@ -393,7 +397,7 @@ fn what_no_index_can_hold_is_refused_with_its_row() {
         (Metric::Cosine, [1e-20, 1e-20, 0.0, 0.0]),
         (Metric::Cosine, [1e-30, 0.0, 0.0, 0.0]),
     ] {
-        for kind in [Kind::Flat, Kind::Rabitq, Kind::Asym, Kind::Plus] {
+        for kind in [Kind::Flat, Kind::Rabitq, Kind::Asym, Kind::Plus, Kind::Ivf] {
             let mut data = vec![1.0f32; 5000 * dim];
             data[4321 * dim..4322 * dim].copy_from_slice(&bad);
             data[4990 * dim..4991 * dim].copy_from_slice(&bad);
@@ -490,7 +494,7 @@ fn every_source_makes_the_same_index() {
     let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
     std::fs::write(&path, bytes).unwrap();
     for metric in METRICS {
-        for kind in [Kind::Flat, Kind::Rabitq, Kind::Asym, Kind::Plus] {
+        for kind in [Kind::Flat, Kind::Rabitq, Kind::Asym, Kind::Plus, Kind::Ivf] {
             let make = |source| {
                 rabitq::build(
                     options(kind, metric, dim, 0),
@@ -630,7 +634,7 @@ impl Model {
 
     /// Kinds that keep originals must be exact; the others must give k rows that exist.
     fn check(&self, found: &[(i64, f32)], query: &[f32], ids: &[i64], data: &[f32], k: usize) {
-        if self.kind.keeps_originals() {
+        if options(self.kind, self.metric, self.dim, 0).keeps_originals() {
             let truth = oracle(self.metric, query, ids, data);
             assert_exact(found, &truth, k, bounds(self.metric, query, ids, data));
         } else {
@@ -754,7 +758,7 @@ impl Model {
                     .search_range(&query, radius, &exhaustive(1), ids.len(), &mut out)
                     .unwrap();
                 assert!(out.ids.iter().all(|id| self.rows.contains_key(id)));
-                if self.kind.keeps_originals() {
+                if options(self.kind, self.metric, self.dim, 0).keeps_originals() {
                     let near = bounds(self.metric, &query, &ids, &data);
                     let found: std::collections::HashSet<i64> = out.ids.iter().copied().collect();
                     for (id, score) in truth {
@@ -774,7 +778,7 @@ impl Model {
 
     fn walk(&self, index: &dyn VectorIndex) {
         let dim = self.dim;
-        let keeps = self.kind.keeps_originals();
+        let keeps = options(self.kind, self.metric, self.dim, 0).keeps_originals();
         let (mut ids, mut vectors) = (vec![0; 77], vec![0.0; 77 * dim]);
         let mut walk = index.iter();
         let mut seen = std::collections::HashSet::new();
@@ -828,7 +832,7 @@ proptest! {
 
     #[test]
     fn any_sequence_of_changes_agrees_with_a_map(
-        kind in 0..4i32, metric in 0..3i32, bits in 1..=8u32,
+        kind in 0..5i32, metric in 0..3i32, bits in 1..=8u32,
         dim in prop_oneof![Just(1usize), Just(2), Just(7), Just(40), Just(513)],
         seed in any::<u64>(), steps in proptest::collection::vec(step(), 1..25),
     ) {

@@ -79,8 +79,11 @@ pub fn view(data: &[f32], dim: usize) -> Rows<'_> {
     Rows::new(data, data.len() / dim, dim, dim).unwrap()
 }
 
+/// An IVF index is tested with all cells probed, so that it finds what a flat one finds.
 pub fn options(kind: Kind, metric: Metric, dim: usize, bits: u32) -> Options {
+    let nprobe = if kind == Kind::Ivf { 65_536 } else { 0 };
     Options {
+        nprobe,
         metric,
         bits,
         ..Options::new(kind, dim)
