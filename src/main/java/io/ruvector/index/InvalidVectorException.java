@@ -13,7 +13,7 @@ public final class InvalidVectorException extends IndexException {
   /**
    * An invalid vector.
    *
-   * @param message the row, the component and its value
+   * @param message the row, or that it is the query, the component and its value
    * @param row the row of the vector in its batch, from 0; 0 for a single vector or query
    */
   public InvalidVectorException(String message, long row) {

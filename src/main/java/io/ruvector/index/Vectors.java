@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Immutable, and safe for use from many threads as far as the memory behind it is. The view does
  * not own that memory, and needs no closing: whoever allocated the memory keeps it open, and
- * unwritten to, until each call that was given the view has returned. After that it may be
+ * unwritten to, until each call that was given the view has returned. Closing its arena under a
+ * call throws {@link IllegalStateException}, and the call goes on. After the call the memory may be
  * overwritten or freed: no index keeps a pointer to it.
  */
 public final class Vectors {

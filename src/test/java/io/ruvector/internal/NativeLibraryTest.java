@@ -78,6 +78,7 @@ class NativeLibraryTest {
   void facts() {
     NativeLibrary.require();
     assertTrue(NativeLibrary.version().matches("\\d+\\.\\d+\\.\\d+.*"), NativeLibrary::version);
+    assertEquals(RuvectorH.RUV_ABI_VERSION(), NativeLibrary.abiVersion());
     assertFalse(NativeLibrary.cpuFeatures().isBlank());
     assertTrue(Files.isRegularFile(Path.of(NativeLoader.location())));
   }
