@@ -25,10 +25,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** How much memory a process has at most while it builds or opens an index of 100 MB. */
+/** How much memory a process has at most while it builds or opens an index of 150 MB. */
 class PeakMemoryTest {
   private static final int DIM = 128;
-  private static final int ROWS = 200_000;
+  private static final int ROWS = 300_000;
   private static final long INPUT = 4L * DIM * ROWS;
   private static final double SLACK = 1.05;
   private static final long MAX_OPENING = 2_000_000;
