@@ -27,7 +27,7 @@ import org.openjdk.jmh.annotations.Warmup;
 /** Searches of 100,000 rows of 128 dimensions, one by one and in batches; times are for one query. */
 @State(Scope.Benchmark)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
-@Fork(1)
+@Fork(value = 1, jvmArgsAppend = "--enable-native-access=ALL-UNNAMED")
 @Warmup(iterations = 3, time = 2)
 @Measurement(iterations = 5, time = 2)
 public class SearchBenchmark {
