@@ -1,4 +1,4 @@
-/* The ABI as a C program sees it: usage `smoke <empty folder>`. Exits with 1 at the first thing that is not so. */
+/* The ABI as a C program sees it: usage `smoke <empty folder> <folder of golden files>`. Exits with 1 at the first thing that is not so. */
 #include "ruvector.h"
 
 #include <math.h>
@@ -515,9 +515,77 @@ static void panics(void) {
   ruv_index_free(other);
 }
 
+/* A field of a golden file, an array of numbers on one line; the caller frees it. */
+static double *field(const char *folder, const char *file, const char *name, size_t *count) {
+  char path[4096], key[64];
+  snprintf(path, sizeof path, "%s/%s", folder, file);
+  snprintf(key, sizeof key, "\"%s\":[", name);
+  FILE *in = fopen(path, "rb");
+  CHECK(in != NULL);
+  CHECK(fseek(in, 0, SEEK_END) == 0);
+  long size = ftell(in);
+  CHECK(size > 0);
+  rewind(in);
+  char *text = malloc((size_t)size + 1);
+  double *values = malloc((size_t)size * sizeof *values);
+  CHECK(text != NULL && values != NULL && fread(text, 1, (size_t)size, in) == (size_t)size);
+  fclose(in);
+  text[size] = 0;
+  char *next = strstr(text, key);
+  CHECK(next != NULL);
+  next += strlen(key);
+  for (*count = 0;; next++) {
+    char *end;
+    values[(*count)++] = strtod(next, &end);
+    CHECK(end != next && (*end == ',' || *end == ']'));
+    next = end;
+    if (*end == ']') break;
+  }
+  free(text);
+  return values;
+}
+
+/* The hits that an independent program computed (testdata/golden/README.md). */
+static void golden(const char *folder, const char *file, uint32_t metric) {
+  enum { RIGHT = 10 };
+  size_t n, vectors_n, queries_n, hits_n, scores_n;
+  double *vectors = field(folder, "vectors.json", "vectors", &vectors_n);
+  double *named = field(folder, file, "ids", &n);
+  double *queries = field(folder, file, "queries", &queries_n);
+  double *hits = field(folder, file, "hits", &hits_n);
+  double *scores = field(folder, file, "scores", &scores_n);
+  CHECK(vectors_n == n * DIM && n <= ROWS && hits_n == queries_n / DIM * RIGHT && scores_n == hits_n);
+  static float rows[ROWS][DIM];
+  int64_t ids[ROWS];
+  for (size_t i = 0; i < n; i++) {
+    ids[i] = (int64_t)named[i];
+    for (size_t d = 0; d < DIM; d++) rows[i][d] = (float)vectors[i * DIM + d];
+  }
+  for (uint32_t kind = RUV_KIND_FLAT; kind <= RUV_KIND_PLUS; kind += RUV_KIND_PLUS - RUV_KIND_FLAT) {
+    ruv_index_options o = options(kind);
+    o.metric = metric;
+    ruv_index *index = NULL;
+    OK(ruv_index_build(&o, ROWS_OF(rows[0], n), ids, 0, NULL, &index, &err));
+    for (size_t q = 0; q < queries_n / DIM; q++) {
+      float query[DIM], found_scores[RIGHT];
+      int64_t found[RIGHT];
+      ruv_search s = nearest(RIGHT);
+      for (size_t d = 0; d < DIM; d++) query[d] = (float)queries[q * DIM + d];
+      OK(ruv_index_search(index, &s, query, DIM, found, found_scores, NULL, &err));
+      for (size_t i = 0; i < RIGHT; i++) {
+        double score = scores[q * RIGHT + i];
+        CHECK(found[i] == (int64_t)hits[q * RIGHT + i]);
+        CHECK(fabs(found_scores[i] - score) <= 1e-5 * fmax(1, fabs(score)));
+      }
+    }
+    ruv_index_free(index);
+  }
+  free(vectors), free(named), free(queries), free(hits), free(scores);
+}
+
 int main(int count, char **arguments) {
-  if (count != 2) {
-    fprintf(stderr, "usage: smoke <empty folder>\n");
+  if (count != 3) {
+    fprintf(stderr, "usage: smoke <empty folder> <folder of golden files>\n");
     return 2;
   }
   uint32_t state = 12345;
@@ -539,6 +607,9 @@ int main(int count, char **arguments) {
   bad_input();
   null_pointers();
   panics();
+  golden(arguments[2], "search_l2.json", RUV_METRIC_L2);
+  golden(arguments[2], "search_cosine.json", RUV_METRIC_COSINE);
+  golden(arguments[2], "search_inner_product.json", RUV_METRIC_INNER_PRODUCT);
   CHECK(ruv_live_handles() == 0);
   puts("smoke: all as it should be");
   return 0;

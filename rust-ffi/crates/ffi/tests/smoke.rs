@@ -37,7 +37,9 @@ fn c_program_sees_what_the_header_says() {
         .arg(libraries)
         .arg(format!("-Wl,-rpath,{}", libraries.display()))
         .args(["-lruvector", "-lm"]));
-    run(Command::new(&program).arg(folder.path()));
+    run(Command::new(&program)
+        .arg(folder.path())
+        .arg(here.join("../../../testdata/golden")));
 }
 
 fn run(command: &mut Command) {
