@@ -113,7 +113,7 @@ fn scan(simd: Simd, dim: usize, rows: usize) -> u64 {
         let mut total = 0;
         for from in (0..count).step_by(masks.len()) {
             let masks = &mut masks[..64.min(count - from)];
-            simd.scan(&blocks, groups, &lut, from, &p, masks);
+            simd.scan(&blocks, groups, &lut, from, &p, &[], masks);
             total += masks.iter().map(|mask| mask.count_ones()).sum::<u32>();
         }
         total

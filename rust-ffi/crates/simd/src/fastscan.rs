@@ -59,10 +59,13 @@ impl Simd {
     /// Writes a mask for each of the blocks from `from` on: bit v is set where
     /// row v has a value below the threshold. Returns whether any bit is set.
     ///
+    /// `next` is what the caller scans after `blocks`, so that its start is on its way by then.
+    ///
     /// It does not branch on what it finds: a wrong guess would cost more than
     /// the block. Panics if `blocks` or `lut` is too short for the masks and
     /// `groups`.
     #[inline]
+    #[allow(clippy::too_many_arguments)]
     pub fn scan(
         self,
         blocks: &[u8],
@@ -70,12 +73,16 @@ impl Simd {
         lut: &[u8],
         from: usize,
         p: &ScanParams,
+        next: &[u8],
         masks: &mut [u32],
     ) -> bool {
         let to = from + masks.len();
         check(blocks, groups, lut, to);
         let size = block_bytes(groups);
-        dispatch!(self, scan(&blocks[from * size..], groups, lut, p, masks))
+        dispatch!(
+            self,
+            scan(&blocks[from * size..], groups, lut, p, next, masks)
+        )
     }
 
     /// Writes the values add - mul (a s + b) of all rows of the blocks

@@ -13,12 +13,14 @@ mod dense;
 mod fastscan;
 mod fht;
 mod guard;
+mod tiles;
 
 pub use bits::{BitQuery, plane_bytes};
 pub use caps::{Isa, Simd, cpu_features};
 pub use dense::TILE;
 pub use fastscan::{BLOCK_ROWS, ScanParams, block_bytes};
 pub use guard::FloatGuard;
+pub use tiles::{TILE_COLUMNS, TILE_MAX};
 
 /// Asks for the cache lines of `values`, which are read soon.
 #[inline]

@@ -6,7 +6,8 @@
 use std::fmt::Debug;
 
 use simd::{
-    BLOCK_ROWS, BitQuery, FloatGuard, Isa, ScanParams, Simd, TILE, block_bytes, plane_bytes,
+    BLOCK_ROWS, BitQuery, FloatGuard, Isa, ScanParams, Simd, TILE, TILE_COLUMNS, TILE_MAX,
+    block_bytes, plane_bytes,
 };
 
 /// Around the widths of registers, lanes and unrolled loops.
@@ -300,6 +301,84 @@ fn products_agree_and_are_right() {
             same(simd, "products", dim, run(simd), portable.clone());
         }
     }
+}
+
+#[test]
+fn byte_products_agree_and_are_right() {
+    let mut random = Random(SEED);
+    for (rows, width, tiles) in [
+        (1, 4, 1),
+        (3, 100, 9),
+        (9, 128, 5),
+        (17, 8, 4),
+        (4, 8192, 2),
+    ] {
+        let columns = tiles * TILE_COLUMNS;
+        let extreme = |b: u8, low: i8| if b.is_multiple_of(5) { low } else { b as i8 };
+        let a: Vec<i8> = random
+            .bytes(rows * width)
+            .iter()
+            .map(|&b| extreme(b, -127))
+            .collect();
+        let b: Vec<u8> = random
+            .bytes(columns * width)
+            .iter()
+            .map(|&b| extreme(b & TILE_MAX, 127) as u8)
+            .collect();
+        let want: Vec<i32> = (0..rows * columns)
+            .map(|i| {
+                let (row, c) = (i / columns, i % columns);
+                let tile = &b[c / TILE_COLUMNS * TILE_COLUMNS * width..];
+                (0..width)
+                    .map(|d| {
+                        i32::from(tile[d / 4 * 64 + c % 16 * 4 + d % 4])
+                            * i32::from(a[row * width + d])
+                    })
+                    .sum()
+            })
+            .collect();
+        for simd in Simd::available() {
+            let mut out = vec![0; rows * columns];
+            simd.byte_products(&a, width, &b, &mut out);
+            assert_eq!(out, want, "{} {rows} {width} {tiles}", simd.isa());
+        }
+    }
+}
+
+#[test]
+fn least_and_places_agree() {
+    others("least", |simd| {
+        let mut random = Random(SEED);
+        for n in lengths() {
+            // Few different values, so that many are equal.
+            let dots: Vec<i32> = random
+                .bytes(n)
+                .iter()
+                .map(|&b| i32::from(b % 7) - 3)
+                .collect();
+            for add in random
+                .rows(n)
+                .into_iter()
+                .chain([vec![0.0; n], vec![f32::INFINITY; n]])
+            {
+                let (mut got, mut want) = (vec![0.0; n], vec![0.0; n]);
+                simd.affine(&dots, -0.5, &add, &mut got);
+                portable().affine(&dots, -0.5, &add, &mut want);
+                same(simd, "affine", n, got.clone(), want);
+                let (least, want) = (
+                    simd.least(&dots, -0.5, &add),
+                    portable().least(&dots, -0.5, &add),
+                );
+                assert_eq!(least.1, want.1, "{least:?} {want:?} {}", simd.isa());
+                assert!(least.0 == want.0);
+                let (mut places, mut wanted) = (vec![0; n], vec![0; n]);
+                let count = simd.places_up_to(&got, 0.25, &mut places);
+                assert_eq!(count, portable().places_up_to(&got, 0.25, &mut wanted));
+                assert_eq!(places[..count], wanted[..count]);
+                assert_eq!(count, got.iter().filter(|x| **x <= 0.25).count());
+            }
+        }
+    });
 }
 
 #[test]
@@ -841,7 +920,7 @@ fn check_scan(simd: Simd, blocks: &[u8], groups: usize, lut: &[u8], p: &ScanPara
     let want: Vec<u32> = all.chunks(BLOCK_ROWS).map(below).collect();
     for from in 0..=want.len() {
         let mut masks = vec![0; want.len() - from];
-        let any = simd.scan(blocks, groups, lut, from, p, &mut masks);
+        let any = simd.scan(blocks, groups, lut, from, p, &[], &mut masks);
         let at = format!(
             "{groups} groups from {from} below {} on {}",
             p.threshold,

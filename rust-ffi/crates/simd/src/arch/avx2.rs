@@ -2,10 +2,11 @@
 
 use std::arch::x86_64::*;
 
-use super::prefetch;
+use super::{prefetch, prefetch_ahead};
 use crate::bits::{BitQuery, PART, Planes};
 use crate::dense::TILE;
-use crate::fastscan::{BLOCK_ROWS, BYTES_AHEAD, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::tiles::{RUN, RUNS, TILE_COLUMNS};
 
 type V = __m256;
 const WIDTH: usize = 8;
@@ -115,6 +116,9 @@ super::recompile! { "avx2,fma,f16c,popcnt":
     popcount(a: &[u64]) -> u64;
     and_popcount(a: &[u64], b: &[u64]) -> u64;
     hamming(a: &[u8], b: &[u8]) -> u32;
+    round_bytes(x: &[f32], step: f32, out: &mut [i8]);
+    affine(dots: &[i32], a: f32, add: &[f32], out: &mut [f32]);
+    places_up_to(values: &[f32], limit: f32, out: &mut [u32]) -> usize;
 }
 
 super::hadamard! { "avx2,fma,f16c,popcnt" }
@@ -378,4 +382,57 @@ fn totals([a, b, c, d]: [Ints; 4]) -> [i32; 4] {
     // SAFETY: the array has the 16 bytes that are written.
     unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), v) };
     out
+}
+
+super::byte_products! { "avx2,fma,f16c,popcnt", 2 x 2, 1 x 4 }
+
+/// Adds the products of four bytes of each of 8 columns.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c,popcnt")]
+fn dot_runs(sums: Ints, runs: &[u8; CODES], row: [i8; RUN]) -> Ints {
+    let row = _mm256_set1_epi32(i32::from_le_bytes(row.map(|x| x as u8)));
+    // SAFETY: the array has the 32 bytes that are read.
+    let runs = unsafe { _mm256_loadu_si256(runs.as_ptr().cast()) };
+    let pairs = _mm256_maddubs_epi16(runs, row);
+    _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c,popcnt")]
+fn store_ints(out: &mut [i32; 8], v: Ints) {
+    // SAFETY: the array has the 32 bytes that are written.
+    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), v) }
+}
+
+#[target_feature(enable = "avx2,fma,f16c,popcnt")]
+pub fn least(dots: &[i32], a: f32, add: &[f32]) -> (f32, u32) {
+    let scale = _mm256_set1_ps(a);
+    let mut least = _mm256_set1_ps(f32::INFINITY);
+    let mut places = _mm256_setzero_ps();
+    let mut at = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    let (dots, last_dots) = dots.as_chunks::<8>();
+    let (adds, last_adds) = add.as_chunks::<8>();
+    for (dots, add) in dots.iter().zip(adds) {
+        // SAFETY: the array has the 32 bytes that are read.
+        let dots = unsafe { _mm256_loadu_si256(dots.as_ptr().cast()) };
+        let value = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dots), load(add));
+        let less = _mm256_cmp_ps::<_CMP_LT_OQ>(value, least);
+        least = _mm256_blendv_ps(least, value, less);
+        places = _mm256_blendv_ps(places, _mm256_castsi256_ps(at), less);
+        at = _mm256_add_epi32(at, _mm256_set1_epi32(8));
+    }
+    let (mut values, mut found) = ([0.0; 8], [0.0; 8]);
+    store(&mut values, least);
+    store(&mut found, places);
+    let mut best = (f32::INFINITY, 0);
+    for (value, place) in values.into_iter().zip(found.map(f32::to_bits)) {
+        if value < best.0 || (value == best.0 && value < f32::INFINITY && place < best.1) {
+            best = (value, place);
+        }
+    }
+    let rest = super::portable::least(last_dots, a, last_adds);
+    if rest.0 < best.0 {
+        best = (rest.0, (dots.len() * 8) as u32 + rest.1);
+    }
+    best
 }

@@ -2,10 +2,11 @@
 
 use std::arch::x86_64::*;
 
-use super::prefetch;
+use super::{prefetch, prefetch_ahead};
 use crate::bits::{BitQuery, PART, Planes};
 use crate::dense::TILE;
-use crate::fastscan::{BLOCK_ROWS, BYTES_AHEAD, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::tiles::{RUN, RUNS, TILE_COLUMNS};
 
 type V = __m512;
 const WIDTH: usize = 16;
@@ -120,7 +121,8 @@ super::row_forms! { #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512
 // Wider vectors do not help these, which move more than they compute, and hurt
 // where data are not aligned to a cache line.
 pub use super::avx2::{
-    accumulate, flip_scale, hamming, kac, max_abs, min_max, pack_row, scale, sub, unpack_row,
+    accumulate, flip_scale, hamming, kac, max_abs, min_max, pack_row, round_bytes, scale, sub,
+    unpack_row,
 };
 
 super::recompile! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt":
@@ -306,17 +308,24 @@ fn block_values(block: &[u8], sums: [__m512i; 2], a: f32, b: f32) -> [V; 2] {
 }
 
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-pub fn scan(blocks: &[u8], groups: usize, lut: &[u8], p: &ScanParams, masks: &mut [u32]) -> bool {
+pub fn scan(
+    blocks: &[u8],
+    groups: usize,
+    lut: &[u8],
+    p: &ScanParams,
+    next: &[u8],
+    masks: &mut [u32],
+) -> bool {
     match groups.div_ceil(4) {
-        1 => scan_fixed::<1>(blocks, groups, lut, p, masks),
-        2 => scan_fixed::<2>(blocks, groups, lut, p, masks),
-        3 => scan_fixed::<3>(blocks, groups, lut, p, masks),
-        4 => scan_fixed::<4>(blocks, groups, lut, p, masks),
-        5 => scan_fixed::<5>(blocks, groups, lut, p, masks),
-        6 => scan_fixed::<6>(blocks, groups, lut, p, masks),
-        7 => scan_fixed::<7>(blocks, groups, lut, p, masks),
-        8 => scan_fixed::<8>(blocks, groups, lut, p, masks),
-        _ => scan_with(blocks, groups, p, masks, |block| {
+        1 => scan_fixed::<1>(blocks, groups, lut, p, next, masks),
+        2 => scan_fixed::<2>(blocks, groups, lut, p, next, masks),
+        3 => scan_fixed::<3>(blocks, groups, lut, p, next, masks),
+        4 => scan_fixed::<4>(blocks, groups, lut, p, next, masks),
+        5 => scan_fixed::<5>(blocks, groups, lut, p, next, masks),
+        6 => scan_fixed::<6>(blocks, groups, lut, p, next, masks),
+        7 => scan_fixed::<7>(blocks, groups, lut, p, next, masks),
+        8 => scan_fixed::<8>(blocks, groups, lut, p, next, masks),
+        _ => scan_with(blocks, groups, p, next, masks, |block| {
             block_sums(block, groups, lut)
         }),
     }
@@ -330,6 +339,7 @@ fn scan_fixed<const N: usize>(
     groups: usize,
     lut: &[u8],
     p: &ScanParams,
+    next: &[u8],
     masks: &mut [u32],
 ) -> bool {
     let tables = lut
@@ -338,7 +348,7 @@ fn scan_fixed<const N: usize>(
         .first_chunk::<N>()
         .expect("checked by the caller");
     let tables: [__m512i; N] = std::array::from_fn(|k| load_bytes(&tables[k]));
-    scan_with(blocks, groups, p, masks, |block| {
+    scan_with(blocks, groups, p, next, masks, |block| {
         let vectors = vectors(block)
             .first_chunk::<N>()
             .expect("a block ends in its factors");
@@ -352,6 +362,7 @@ fn scan_with(
     blocks: &[u8],
     groups: usize,
     p: &ScanParams,
+    next: &[u8],
     masks: &mut [u32],
     sums: impl Fn(&[u8]) -> [__m512i; 2],
 ) -> bool {
@@ -359,7 +370,7 @@ fn scan_with(
     let threshold = _mm512_set1_ps(p.threshold);
     let mut any = 0;
     for (block, mask) in blocks.chunks_exact(size).zip(masks) {
-        prefetch(block.as_ptr().wrapping_add(BYTES_AHEAD), size);
+        prefetch_ahead(blocks, block, next);
         let found = block_values(block, sums(block), p.a, p.b);
         let below = found.map(|v| _mm512_cmp_ps_mask::<_CMP_LT_OQ>(v, threshold));
         *mask = u32::from(below[0]) | u32::from(below[1]) << 16;
@@ -454,4 +465,72 @@ fn totals([a, b, c, d]: [Ints; 4]) -> [i32; 4] {
     // SAFETY: the array has the 16 bytes that are written.
     unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), v) };
     out
+}
+
+super::byte_products! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt", 4 x 4, 1 x 8 }
+
+/// Adds the products of four bytes of each of 16 columns.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn dot_runs(sums: Ints, runs: &[u8; CODES], row: [i8; RUN]) -> Ints {
+    let row = _mm512_set1_epi32(i32::from_le_bytes(row.map(|x| x as u8)));
+    _mm512_dpbusd_epi32(sums, load_bytes(runs), row)
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+fn store_ints(out: &mut [i32; 16], v: Ints) {
+    // SAFETY: the array has the 64 bytes that are written.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), v) }
+}
+
+super::recompile! { "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt":
+    affine(dots: &[i32], a: f32, add: &[f32], out: &mut [f32]);
+}
+
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn least(dots: &[i32], a: f32, add: &[f32]) -> (f32, u32) {
+    let scale = _mm512_set1_ps(a);
+    let mut least = _mm512_set1_ps(f32::INFINITY);
+    let mut places = _mm512_setzero_si512();
+    let mut at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    let (dots, last_dots) = dots.as_chunks::<16>();
+    let (adds, last_adds) = add.as_chunks::<16>();
+    for (dots, add) in dots.iter().zip(adds) {
+        // SAFETY: the array has the 64 bytes that are read.
+        let dots = unsafe { _mm512_loadu_si512(dots.as_ptr().cast()) };
+        let value = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(dots), load(add));
+        let less = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(value, least);
+        least = _mm512_mask_mov_ps(least, less, value);
+        places = _mm512_mask_mov_epi32(places, less, at);
+        at = _mm512_add_epi32(at, _mm512_set1_epi32(16));
+    }
+    let value = _mm512_reduce_min_ps(least);
+    let of_least = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(least, _mm512_set1_ps(value));
+    let place = _mm512_mask_reduce_min_epu32(of_least, places);
+    let rest = super::portable::least(last_dots, a, last_adds);
+    if rest.0 < value {
+        (rest.0, (dots.len() * 16) as u32 + rest.1)
+    } else if value < f32::INFINITY {
+        (value, place)
+    } else {
+        (f32::INFINITY, 0)
+    }
+}
+
+#[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
+pub fn places_up_to(values: &[f32], limit: f32, out: &mut [u32]) -> usize {
+    let limit = _mm512_set1_ps(limit);
+    let mut at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    let mut count = 0;
+    for values in values.chunks(16) {
+        let lanes = first_lanes(values.len());
+        let near = _mm512_mask_cmp_ps_mask::<_CMP_LE_OQ>(lanes, load_first(values), limit);
+        let room: &mut [u32] = &mut out[count..count + near.count_ones() as usize];
+        // SAFETY: as many places are written as the mask has bits.
+        unsafe { _mm512_mask_compressstoreu_epi32(room.as_mut_ptr().cast(), near, at) };
+        count += room.len();
+        at = _mm512_add_epi32(at, _mm512_set1_epi32(16));
+    }
+    count
 }

@@ -78,6 +78,17 @@ fn prefetch_line(address: *const u8) {
 #[inline(always)]
 fn prefetch_line(_address: *const u8) {}
 
+/// Fetches what a scan reads some blocks after `block`, be it in `blocks` or in those that come next.
+#[inline(always)]
+pub fn prefetch_ahead(blocks: &[u8], block: &[u8], next: &[u8]) {
+    let at = block.as_ptr().addr() - blocks.as_ptr().addr() + crate::fastscan::BYTES_AHEAD;
+    if at < blocks.len() {
+        prefetch(blocks.as_ptr().wrapping_add(at), block.len());
+    } else if at - blocks.len() < next.len() {
+        prefetch(next.as_ptr().wrapping_add(at - blocks.len()), block.len());
+    }
+}
+
 /// The forms of `dot`, `l2` and `dot_norm` over many rows, for a module that
 /// has those three.
 ///
@@ -508,6 +519,89 @@ macro_rules! products {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use products;
 
+/// Products of rows of bytes and tiles of columns for a module with vectors of
+/// `CODES` bytes and sums in lanes of 32 bits (`Ints`): `dot_runs`, `no_ints` and
+/// `store_ints`.
+///
+/// Sixteen sums at a time for many rows and eight for one keep the CPU's
+/// multiplications under way.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! byte_products {
+    ($features:literal, $rows:literal x $tiles_of_rows:literal, 1 x $tiles_of_one:literal) => {
+        #[target_feature(enable = $features)]
+        pub fn byte_products(rows: &[i8], width: usize, tiles: &[u8], out: &mut [i32]) {
+            let columns = tiles.len() / width;
+            let many = rows.len() / width / $rows * $rows;
+            let (rows, last) = rows.split_at(many * width);
+            let (out, last_out) = out.split_at_mut(many * columns);
+            tiles_of_rows::<$rows, $tiles_of_rows>(rows, width, tiles, out);
+            tiles_of_rows::<1, $tiles_of_one>(last, width, tiles, last_out);
+        }
+
+        /// The tiles outside, so that those at hand stay in the nearest cache.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn tiles_of_rows<const R: usize, const T: usize>(
+            rows: &[i8],
+            width: usize,
+            tiles: &[u8],
+            out: &mut [i32],
+        ) {
+            let (columns, tile) = (tiles.len() / width, width * TILE_COLUMNS);
+            for (t, tiles) in tiles.chunks(T * tile).enumerate() {
+                for (rows, out) in rows
+                    .chunks_exact(R * width)
+                    .zip(out.chunks_exact_mut(R * columns))
+                {
+                    let mut at = t * T * TILE_COLUMNS;
+                    if tiles.len() == T * tile {
+                        multiply_runs::<R, T>(rows, width, tiles, &mut out[at..], columns);
+                        continue;
+                    }
+                    for tile in tiles.chunks_exact(tile) {
+                        multiply_runs::<R, 1>(rows, width, tile, &mut out[at..], columns);
+                        at += TILE_COLUMNS;
+                    }
+                }
+            }
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn multiply_runs<const R: usize, const T: usize>(
+            rows: &[i8],
+            width: usize,
+            tiles: &[u8],
+            out: &mut [i32],
+            columns: usize,
+        ) {
+            let runs = width / RUN;
+            let rows: [&[[i8; RUN]]; R] =
+                std::array::from_fn(|r| &rows[r * width..].as_chunks().0[..runs]);
+            let tiles: [&[[u8; RUNS]]; T] =
+                std::array::from_fn(|t| &tiles[t * width * TILE_COLUMNS..].as_chunks().0[..runs]);
+            let mut sums = [[[no_ints(); RUNS / CODES]; T]; R];
+            for g in 0..runs {
+                for t in 0..T {
+                    for (v, run) in tiles[t][g].as_chunks::<CODES>().0.iter().enumerate() {
+                        for r in 0..R {
+                            sums[r][t][v] = dot_runs(sums[r][t][v], run, rows[r][g]);
+                        }
+                    }
+                }
+            }
+            for (r, sums) in sums.iter().enumerate() {
+                let out = out[r * columns..].as_chunks_mut::<{ CODES / RUN }>().0;
+                for (out, sums) in out.iter_mut().zip(sums.as_flattened()) {
+                    store_ints(out, *sums);
+                }
+            }
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use byte_products;
+
 /// The scans for a module with `block_values(block, groups, lut, a, b)`,
 /// `below` and `store_values`.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -519,12 +613,13 @@ macro_rules! scans {
             groups: usize,
             lut: &[u8],
             p: &ScanParams,
+            next: &[u8],
             masks: &mut [u32],
         ) -> bool {
             let size = block_bytes(groups);
             let mut any = 0;
             for (block, mask) in blocks.chunks_exact(size).zip(masks) {
-                prefetch(block.as_ptr().wrapping_add(BYTES_AHEAD), size);
+                prefetch_ahead(blocks, block, next);
                 let found = block_values(block, groups, lut, p.a, p.b);
                 *mask = below(found, p.threshold);
                 any |= *mask;

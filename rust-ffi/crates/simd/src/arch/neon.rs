@@ -3,10 +3,11 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::prefetch;
+use super::{prefetch, prefetch_ahead};
 use crate::bits::{BitQuery, PART, Planes};
 use crate::dense::TILE;
-use crate::fastscan::{BLOCK_ROWS, BYTES_AHEAD, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::tiles::{RUN, RUNS, TILE_COLUMNS};
 
 type V = float32x4_t;
 const WIDTH: usize = 4;
@@ -112,6 +113,10 @@ super::recompile! { "neon":
     and_popcount(a: &[u64], b: &[u64]) -> u64;
     hamming(a: &[u8], b: &[u8]) -> u32;
     lut_build(q: &[f32], lut: &mut [u8]) -> (f32, f32);
+    round_bytes(x: &[f32], step: f32, out: &mut [i8]);
+    affine(dots: &[i32], a: f32, add: &[f32], out: &mut [f32]);
+    least(dots: &[i32], a: f32, add: &[f32]) -> (f32, u32);
+    places_up_to(values: &[f32], limit: f32, out: &mut [u32]) -> usize;
 }
 
 super::hadamard! { "neon" }
@@ -285,4 +290,25 @@ fn shift_left<const N: i32>(a: Ints) -> Ints {
 #[target_feature(enable = "neon")]
 fn totals(sums: [Ints; 4]) -> [i32; 4] {
     sums.map(|sums| vaddvq_s32(sums))
+}
+
+super::byte_products! { "neon", 2 x 2, 1 x 4 }
+
+/// Adds the products of four bytes of each of 4 columns.
+#[inline]
+#[target_feature(enable = "neon")]
+fn dot_runs(sums: Ints, runs: &[u8; CODES], row: [i8; RUN]) -> Ints {
+    let row = vreinterpretq_s8_u32(vdupq_n_u32(u32::from_le_bytes(row.map(|x| x as u8))));
+    let runs = vreinterpretq_s8_u8(load_bytes(runs));
+    // A column's bytes are at most 127: two products fit into 16 bits.
+    let low = vmull_s8(vget_low_s8(runs), vget_low_s8(row));
+    let high = vmull_high_s8(runs, row);
+    vpadalq_s16(sums, vpaddq_s16(low, high))
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn store_ints(out: &mut [i32; 4], v: Ints) {
+    // SAFETY: the array has the 16 bytes that are written.
+    unsafe { vst1q_s32(out.as_mut_ptr(), v) }
 }

@@ -4,6 +4,7 @@ use super::prefetch;
 use crate::bits::{BitQuery, Planes};
 use crate::dense::TILE;
 use crate::fastscan::{BLOCK_ROWS, ScanParams, block_bytes};
+use crate::tiles::{RUN, RUNS, TILE_COLUMNS};
 
 const LANES: usize = 64;
 
@@ -71,6 +72,63 @@ pub fn products(rows: &[f32], dim: usize, tile: &[f32], out: &mut [f32]) {
             }
         }
     }
+}
+
+pub fn byte_products(rows: &[i8], width: usize, tiles: &[u8], out: &mut [i32]) {
+    let columns = tiles.len() / width;
+    for (row, out) in rows.chunks_exact(width).zip(out.chunks_exact_mut(columns)) {
+        let (row, _) = row.as_chunks::<RUN>();
+        for (tile, out) in tiles
+            .chunks_exact(width * TILE_COLUMNS)
+            .zip(out.as_chunks_mut::<TILE_COLUMNS>().0)
+        {
+            *out = [0; TILE_COLUMNS];
+            for (row, runs) in row.iter().zip(tile.as_chunks::<RUNS>().0) {
+                for (out, run) in out.iter_mut().zip(runs.as_chunks::<RUN>().0) {
+                    for (x, y) in row.iter().zip(run) {
+                        *out += i32::from(*x) * i32::from(*y);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub fn round_bytes(x: &[f32], step: f32, out: &mut [i8]) {
+    for (out, &x) in out.iter_mut().zip(x) {
+        let rounded = round((x / step).clamp(-127.0, 127.0));
+        *out = rounded as i32 as i8;
+    }
+}
+
+#[inline(always)]
+pub fn affine(dots: &[i32], a: f32, add: &[f32], out: &mut [f32]) {
+    for ((out, &dot), &add) in out.iter_mut().zip(dots).zip(add) {
+        *out = a.mul_add(dot as f32, add);
+    }
+}
+
+#[inline(always)]
+pub fn least(dots: &[i32], a: f32, add: &[f32]) -> (f32, u32) {
+    let mut best = (f32::INFINITY, 0);
+    for (i, (&dot, &add)) in dots.iter().zip(add).enumerate() {
+        let value = a.mul_add(dot as f32, add);
+        if value < best.0 {
+            best = (value, i as u32);
+        }
+    }
+    best
+}
+
+#[inline(always)]
+pub fn places_up_to(values: &[f32], limit: f32, out: &mut [u32]) -> usize {
+    let mut count = 0;
+    for (i, &value) in values.iter().enumerate() {
+        out[count] = i as u32;
+        count += usize::from(value <= limit);
+    }
+    count
 }
 
 #[inline(always)]
@@ -436,7 +494,14 @@ fn block_values(block: &[u8], lut: &[u8], a: f32, b: f32) -> [f32; BLOCK_ROWS] {
     })
 }
 
-pub fn scan(blocks: &[u8], groups: usize, lut: &[u8], p: &ScanParams, masks: &mut [u32]) -> bool {
+pub fn scan(
+    blocks: &[u8],
+    groups: usize,
+    lut: &[u8],
+    p: &ScanParams,
+    _next: &[u8],
+    masks: &mut [u32],
+) -> bool {
     for (block, mask) in blocks.chunks_exact(block_bytes(groups)).zip(&mut *masks) {
         let found = block_values(block, lut, p.a, p.b);
         *mask = (0..BLOCK_ROWS).fold(0, |mask, v| mask | u32::from(found[v] < p.threshold) << v);
