@@ -11,11 +11,13 @@ use crate::options::{Control, Kind, Options, OriginalsMode, Search, Stats};
 use crate::pool;
 use crate::range::{RangeHits, range};
 use crate::rows::{Ids, Rows, Source, check_vector};
-use crate::search::{Request, Searcher, check_query};
+use crate::search::{Request, Searcher, check_query, nearest};
 use crate::segment::{Builder, Codes, Coding, Segment};
 use crate::tail::Tail;
 use crate::tombstones::Tombstones;
 
+/// Queries of a batch that read cells together: what they keep fits in the second cache.
+const TOGETHER: usize = 128;
 /// A new segment takes in older ones while they have fewer than this many times its rows.
 const MERGE_FACTOR: usize = 4;
 
@@ -472,14 +474,22 @@ impl CellIndex {
         if snapshot.live() == 0 {
             return Err(Error::Empty);
         }
+        self.searcher(snapshot, &query, request).nearest()
+    }
+
+    fn searcher<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        query: &'a [f32],
+        request: &'a Request<'a>,
+    ) -> Searcher<'a> {
         Searcher {
             simd: self.simd,
             options: &self.options,
             snapshot,
-            query: &query,
+            query,
             request,
         }
-        .nearest()
     }
 }
 
@@ -552,47 +562,64 @@ impl VectorIndex for CellIndex {
             ));
         }
         let snapshot = self.snapshot();
-        let one =
-            |i: usize, ids: &mut [i64], scores: &mut [f32], count: &mut u32| -> Result<Stats> {
-                let name_row = |e| match e {
+        request.control.check()?;
+        if n > 0 && snapshot.live() == 0 {
+            return Err(Error::Empty);
+        }
+        let some = |first: usize, ids: &mut [i64], scores: &mut [f32], counts: &mut [u32]| {
+            let checked = (first..).take(counts.len()).map(|i| {
+                check_query(self.simd, &self.options, queries.row(i)).map_err(|e| match e {
                     Error::InvalidVector { reason, .. } => Error::InvalidVector {
                         row: i as u64,
                         reason,
                     },
                     e => e,
-                };
-                let (hits, stats) = self
-                    .search_snapshot(&snapshot, queries.row(i), &request)
-                    .map_err(name_row)?;
-                ids.fill(-1);
-                scores.fill(f32::INFINITY);
+                })
+            });
+            let checked: Vec<Vec<f32>> = checked.collect::<Result<_>>()?;
+            let searchers: Vec<Searcher> = checked
+                .iter()
+                .map(|query| self.searcher(&snapshot, query, &request))
+                .collect();
+            ids.fill(-1);
+            scores.fill(f32::INFINITY);
+            let mut total = Stats::default();
+            let places = ids.chunks_mut(k).zip(scores.chunks_mut(k)).zip(counts);
+            for (((ids, scores), count), (hits, stats)) in places.zip(nearest(&searchers)?) {
                 for (hit, (id, score)) in hits.iter().zip(ids.iter_mut().zip(scores)) {
                     (*id, *score) = (hit.id, hit.score);
                 }
                 *count = hits.len() as u32;
-                Ok(stats)
-            };
+                total += stats;
+            }
+            Ok(total)
+        };
         let add = |mut a: Stats, b: Stats| {
             a += b;
             Ok(a)
         };
-        if s.control.threads == 1 {
+        let threads = match s.control.threads {
+            1 => 1,
+            _ => pool::threads(),
+        };
+        let together = n.div_ceil(threads).clamp(1, TOGETHER);
+        if threads == 1 {
             let rows = ids
-                .chunks_mut(k)
-                .zip(scores.chunks_mut(k))
-                .zip(counts)
+                .chunks_mut(k * together)
+                .zip(scores.chunks_mut(k * together))
+                .zip(counts.chunks_mut(together))
                 .enumerate();
             return rows
-                .map(|(i, ((ids, scores), count))| one(i, ids, scores, count))
+                .map(|(i, ((ids, scores), counts))| some(i * together, ids, scores, counts))
                 .try_fold(Stats::default(), |a, b| add(a, b?));
         }
         pool::install(|| {
             let rows = ids
-                .par_chunks_mut(k)
-                .zip(scores.par_chunks_mut(k))
-                .zip(counts)
+                .par_chunks_mut(k * together)
+                .zip(scores.par_chunks_mut(k * together))
+                .zip(counts.par_chunks_mut(together))
                 .enumerate();
-            rows.map(|(i, ((ids, scores), count))| one(i, ids, scores, count))
+            rows.map(|(i, ((ids, scores), counts))| some(i * together, ids, scores, counts))
                 .try_reduce(Stats::default, add)
         })
     }

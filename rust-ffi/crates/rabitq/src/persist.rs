@@ -28,11 +28,11 @@ use crate::encode::Codec;
 use crate::error::{Error, Result};
 use crate::ids::IdMap;
 use crate::index::CellIndex;
+use crate::kmeans::{Tiles, tile_width};
 use crate::layout::{BLOCK, Layout};
 use crate::map::{AlignedBuf, Bytes, map_file};
 use crate::options::{Kind, Metric, Options, OriginalsMode};
-use crate::partition::{Partition, centroid_options};
-use crate::rows::Ids;
+use crate::partition::Partition;
 use crate::segment::{Cell, Codes, OneBit, Originals, Segment};
 
 const MAGIC: &[u8; 8] = b"RUVXSEG1";
@@ -76,10 +76,11 @@ struct Fixed {
     nprobe: u32,
     /// Cells of the partition, 0 where there is none.
     partition: u32,
-    centroids: OneBit,
+    /// What one unit of a centroid's byte is worth.
+    tile_step: f32,
     /// 1 where an IVF index keeps no originals.
     codes_only: u32,
-    reserved: [u32; 2],
+    reserved: [u32; 4],
 }
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -106,12 +107,13 @@ enum Section {
     Places = 10,
     Centroids = 11,
     Radii = 12,
-    CentroidBlocks = 13,
-    CentroidRecords = 14,
+    CentroidTiles = 13,
+    CentroidKeys = 14,
+    Biases = 15,
 }
 
 impl Section {
-    const ALL: [Section; 14] = [
+    const ALL: [Section; 15] = [
         Section::Mean,
         Section::Cells,
         Section::Blocks,
@@ -124,8 +126,9 @@ impl Section {
         Section::Places,
         Section::Centroids,
         Section::Radii,
-        Section::CentroidBlocks,
-        Section::CentroidRecords,
+        Section::CentroidTiles,
+        Section::CentroidKeys,
+        Section::Biases,
     ];
 
     fn name(self) -> &'static str {
@@ -142,8 +145,9 @@ impl Section {
             Section::Places => "places",
             Section::Centroids => "centroids",
             Section::Radii => "radii",
-            Section::CentroidBlocks => "centroid blocks",
-            Section::CentroidRecords => "centroid records",
+            Section::CentroidTiles => "centroid tiles",
+            Section::CentroidKeys => "centroid keys",
+            Section::Biases => "biases",
         }
     }
 }
@@ -175,11 +179,11 @@ pub(crate) fn save(path: &Path, options: &Options, segment: Option<&Segment>) ->
         add(Section::Blocks, &codes.blocks);
         add(Section::Records, &codes.records);
         if let Some(partition) = &codes.partition {
-            let coded = partition.coded.codes.as_ref().expect("centroids are coded");
             add(Section::Centroids, &partition.centroids);
             add(Section::Radii, &partition.radii);
-            add(Section::CentroidBlocks, &coded.blocks);
-            add(Section::CentroidRecords, &coded.records);
+            add(Section::Biases, &partition.biases);
+            add(Section::CentroidTiles, &partition.tiles.bytes);
+            add(Section::CentroidKeys, &partition.keys);
         }
     }
     if let Some(segment) = segment {
@@ -214,12 +218,11 @@ pub(crate) fn save(path: &Path, options: &Options, segment: Option<&Segment>) ->
         partition: codes
             .and_then(|c| c.partition.as_ref())
             .map_or(0, |p| p.count() as u32),
-        centroids: codes
+        tile_step: codes
             .and_then(|c| c.partition.as_ref())
-            .and_then(|p| p.coded.codes.as_ref())
-            .map_or(OneBit::zeroed(), |c| c.one),
+            .map_or(0.0, |p| p.tiles.step),
         codes_only: (options.kind == Kind::Ivf && !options.keeps_originals()) as u32,
-        reserved: [0; 2],
+        reserved: [0; 4],
     };
     replace(path, |file| write(file, fixed, &sections))
         .map_err(|e| Error::persist(path, "write", e))
@@ -712,7 +715,7 @@ impl Parsed {
             return Err(self.bad("mean", "a component is not finite"));
         }
         let partition = if parts > 0 {
-            Some(self.partition(options, parts, &mean)?)
+            Some(self.partition(options.dim, parts)?)
         } else {
             None
         };
@@ -726,40 +729,19 @@ impl Parsed {
         })
     }
 
-    fn partition(&self, options: &Options, count: usize, mean: &[f32]) -> Result<Arc<Partition>> {
-        let own = centroid_options(options);
-        let layout = Layout::new(own.dim, own.bits);
-        let centroids = self.section(Section::Centroids, count.checked_mul(own.dim * 4))?;
+    fn partition(&self, dim: usize, count: usize) -> Result<Arc<Partition>> {
+        let centroids = self.section(Section::Centroids, count.checked_mul(dim * 4))?;
         let radii = self.section(Section::Radii, count.checked_mul(4))?;
-        let blocks = self.section(
-            Section::CentroidBlocks,
-            count.div_ceil(BLOCK).checked_mul(layout.block_bytes),
-        )?;
-        let records = self.section(
-            Section::CentroidRecords,
-            count.checked_mul(layout.record_bytes),
-        )?;
-        let codes = Codes {
-            codec: Arc::new(Codec::new(&own, mean.to_vec())),
-            partition: None,
-            cells: vec![Cell {
-                first_row: 0,
-                first_block: 0,
-                rows: count as u32,
-                reserved: 0,
-            }],
-            one: self.fixed.centroids,
-            blocks,
-            records,
+        let biases = self.section(Section::Biases, count.checked_mul(4))?;
+        let (tiles, keys) = Partition::table_bytes(dim, count);
+        let tiles = Tiles {
+            width: tile_width(dim),
+            step: self.fixed.tile_step,
+            bytes: self.section(Section::CentroidTiles, Some(tiles))?,
         };
-        let coded = Segment {
-            rows: count,
-            ids: IdMap::new(&Ids::From(0), count)?,
-            codes: Some(codes),
-            originals: None,
-            places: None,
-            inverse_norms: None,
-        };
-        Ok(Arc::new(Partition::new(own.dim, centroids, radii, coded)))
+        let keys = self.section(Section::CentroidKeys, Some(keys))?;
+        Ok(Arc::new(Partition::new(
+            dim, centroids, radii, biases, tiles, keys,
+        )))
     }
 }

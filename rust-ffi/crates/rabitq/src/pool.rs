@@ -33,6 +33,11 @@ pub(crate) fn install<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     POOL.get_or_init(start).install(work)
 }
 
+/// Threads of the pool.
+pub(crate) fn threads() -> usize {
+    POOL.get_or_init(start).current_num_threads()
+}
+
 fn start() -> ThreadPool {
     let wanted = *WANTED.lock().unwrap_or_else(|e| e.into_inner());
     let variable = || {

@@ -1,7 +1,9 @@
 use crate::error::{Error, Result};
 use crate::index::{CellIndex, Snapshot};
 use crate::options::{Search, Stats};
-use crate::search::{Place, Request, Searcher, Sink};
+use crate::scan::Place;
+use crate::search::{Request, Searcher, scan};
+use crate::sink::Sink;
 
 /// Multiplier of the error bound where a range search names none: it misses 3 rows in 100,000.
 const RANGE_EPSILON: f32 = 4.0;
@@ -38,8 +40,16 @@ impl Sink for Within {
     const RANKS_ESTIMATES: bool = false;
     const VISITS_ALL: bool = true;
 
+    fn k(&self) -> usize {
+        usize::MAX
+    }
+
     fn threshold(&self) -> f32 {
         self.radius
+    }
+
+    fn is_full(&self) -> bool {
+        true
     }
 
     fn estimate(&mut self, place: Place, id: impl FnOnce() -> i64, score: f32, error: f32) {
@@ -105,7 +115,13 @@ pub(crate) fn range(
         maybe: Vec::new(),
     };
     let mut stats = Stats::default();
-    searcher.scan(allowed.as_deref(), &mut sink, rerank, &mut stats)?;
+    scan(
+        std::slice::from_ref(&searcher),
+        allowed.as_deref(),
+        std::slice::from_mut(&mut sink),
+        rerank,
+        std::slice::from_mut(&mut stats),
+    )?;
     for place in std::mem::take(&mut sink.maybe) {
         let score = searcher.exact_at(place);
         stats.reranked += 1;

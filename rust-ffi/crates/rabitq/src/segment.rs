@@ -298,13 +298,14 @@ impl Builder<'_> {
             return self.with_coding(ids, originals, view, None);
         }
         let rows = view.unwrap_or_else(|| originals.as_ref().expect("one of them is there").view());
+        let codec = Arc::new(Codec::new(self.options, mean));
         let partition = match self.options.kind {
-            Kind::Ivf => partition(self.simd, self.options, &self.control, rows, &mean)?,
+            Kind::Ivf => partition(self.simd, self.options, &self.control, rows, &codec)?,
             _ => None,
         };
         let coding = Coding {
-            codec: Arc::new(Codec::new(self.options, mean)),
-            partition,
+            codec,
+            partition: partition.map(Arc::new),
         };
         self.with_coding(ids, originals, view, Some(&coding))
     }
@@ -440,7 +441,7 @@ impl Builder<'_> {
         let (sizes, order) = match &coding.partition {
             None => (vec![rows], None),
             Some(partition) => {
-                let cells = partition.assign(self.simd, self.options.metric, view);
+                let cells = partition.assign(self.simd, codec, view);
                 let (starts, order) = group(&cells, partition.count());
                 let sizes = starts.windows(2).map(|w| (w[1] - w[0]) as usize);
                 (sizes.chain([0]).collect(), Some(order))

@@ -52,8 +52,12 @@ impl Top {
         self.worst
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+    pub(crate) fn k(&self) -> usize {
+        self.k
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.heap.len() == self.k
     }
 
     pub(crate) fn push(&mut self, score: f32, id: i64) {
@@ -69,11 +73,6 @@ impl Top {
         if self.heap.len() == self.k {
             self.worst = self.heap.peek().map_or(f32::INFINITY, |w| w.score);
         }
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.heap.clear();
-        self.worst = f32::INFINITY;
     }
 
     pub(crate) fn into_sorted(self) -> Vec<Hit> {
