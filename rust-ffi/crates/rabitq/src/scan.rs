@@ -460,6 +460,7 @@ impl<'a, S: Sink> CodeScan<'a, S> {
 
     /// Scans whole cells; the next one's centroid and first blocks are on their way meanwhile.
     fn cells(&mut self, partition: &Partition, cells: &[u32]) -> Result<()> {
+        self.stats.probed += cells.len() as u64;
         for (i, &cell) in cells.iter().enumerate() {
             if i % CHECK_CELLS == 0 {
                 self.search.request.control.check()?;
