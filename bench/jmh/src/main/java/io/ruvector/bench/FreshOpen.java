@@ -12,14 +12,14 @@ import java.util.List;
 
 /**
  * Opening a saved index in processes that have done nothing else: {@code java -cp benchmarks.jar
- * io.ruvector.bench.FreshOpen}. Prints medians in microseconds over 20 processes of
- * loading the native library, and of the first and second opening and what follows it; the second
- * is in the same process. The first of each includes what the JVM does once: loading classes and
- * linking native functions.
+ * io.ruvector.bench.FreshOpen [PROCESSES]}. Prints medians in microseconds over 20 processes of
+ * loading the native library, of opening the file and of the first search after it, and of both
+ * once more in the same process. The first of each includes what the JVM does once: loading classes
+ * and linking native functions.
  */
 public final class FreshOpen {
   private static final int PROCESSES = 20;
-  private static final int SEARCHES = 1_000;
+  private static final int SEARCHES = 200;
   private static final int K = 10;
   private static final List<String> COLUMNS =
       List.of("load", "open 1", "search 1", "open 2", "search 2", "steady", "ratio 2");
@@ -27,10 +27,11 @@ public final class FreshOpen {
   private FreshOpen() {}
 
   public static void main(String[] args) throws IOException, InterruptedException {
-    if (args.length > 0) {
+    if (args.length == 2) {
       child(Path.of(args[0]), Integer.parseInt(args[1]));
       return;
     }
+    int processes = args.length == 0 ? PROCESSES : Integer.parseInt(args[0]);
     System.out.println("| kind | shape | " + String.join(" | ", COLUMNS) + " |");
     System.out.println("|---|---|" + "---|".repeat(COLUMNS.size()));
     for (String shape : List.of("100000x128", "300000x100")) {
@@ -38,7 +39,7 @@ public final class FreshOpen {
         int dim = Integer.parseInt(shape.substring(shape.indexOf('x') + 1));
         try (SavedIndex saved = SavedIndex.of(kind, shape)) {
           List<double[]> runs = new ArrayList<>();
-          for (int i = 0; i < PROCESSES; i++) {
+          for (int i = 0; i < processes; i++) {
             runs.add(run(saved.file(), dim));
           }
           var line = new StringBuilder("| %s | %s |".formatted(kind, shape));
