@@ -27,8 +27,8 @@ aarch64 | arm64) arch=aarch64 ;;
     ;;
 esac
 
-# Debug information is nine tenths of the file, and who starts a JVM waits for its
-# hash. Function names stay.
+# Debug information is nine tenths of the file, and who starts a JVM waits until it
+# is read and compared. Function names stay.
 export CARGO_PROFILE_RELEASE_STRIP=debuginfo
 
 # Cargo says itself where the library lies: the user's configuration may have

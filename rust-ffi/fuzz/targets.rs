@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use rabitq::{
-    Control, Filter, Ids, Kind, Metric, OpenMode, Options, RangeHits, Rows, Search, Source,
-    VectorIndex,
+    Control, Filter, Ids, Kind, Metric, OpenMode, Options, OriginalsMode, RangeHits, Rows, Search,
+    Source, VectorIndex,
 };
 
 /// A folder in memory where the system has one, for the process's life.
@@ -41,8 +41,12 @@ pub fn use_index(index: &dyn VectorIndex, folder: &Path) {
     let plain = Search::new(5);
     let many = Filter::from_intervals(&[(i64::MIN, -7), (0, 1 << 29)]).expect("sorted");
     let few = Filter::from_intervals(&[(3, 9)]).expect("sorted");
-    for filter in [None, Some(&many), Some(&few)] {
-        let search = Search { filter, ..plain };
+    for (filter, nprobe) in [(None, 0), (None, 1), (Some(&many), 2), (Some(&few), 0)] {
+        let search = Search {
+            filter,
+            nprobe,
+            ..plain
+        };
         assert!(found(index, &query, &search).is_none_or(|hits| hits.len() <= 5));
         let mut out = RangeHits::default();
         let _ = index.search_range(&query, 3.0, &search, 50, &mut out);
@@ -158,6 +162,8 @@ impl Draw<'_> {
 }
 
 const DIM: usize = 6;
+/// More cells than the rows would get by themselves, so that few rows are in each and some have none.
+const NLIST: u32 = 20;
 
 fn indexes() -> &'static [Box<dyn VectorIndex>] {
     static INDEXES: OnceLock<Vec<Box<dyn VectorIndex>>> = OnceLock::new();
@@ -166,17 +172,21 @@ fn indexes() -> &'static [Box<dyn VectorIndex>] {
             .map(|i| ((i * 7919) % 31) as f32 / 4.0 - 3.9)
             .collect();
         let kinds = [
-            (Kind::Flat, 0),
-            (Kind::Rabitq, 1),
-            (Kind::Asym, 5),
-            (Kind::Plus, 4),
-            (Kind::Plus, 1),
+            (Kind::Flat, 0, OriginalsMode::Copy),
+            (Kind::Rabitq, 1, OriginalsMode::None),
+            (Kind::Asym, 5, OriginalsMode::None),
+            (Kind::Plus, 4, OriginalsMode::Copy),
+            (Kind::Plus, 1, OriginalsMode::Copy),
+            (Kind::Ivf, 4, OriginalsMode::Copy),
+            (Kind::Ivf, 7, OriginalsMode::None),
         ];
         let metrics = [Metric::L2, Metric::Cosine, Metric::InnerProduct];
-        let make = |(kind, bits): (Kind, u32), metric| {
+        let make = |(kind, bits, originals): (Kind, u32, OriginalsMode), metric| {
             let options = Options {
                 metric,
                 bits,
+                originals,
+                nlist: NLIST,
                 ..Options::new(kind, DIM)
             };
             let rows = Rows::new(&data[..150 * DIM], 150, DIM, DIM).expect("the shape");
@@ -217,6 +227,10 @@ pub fn search_request(data: &[u8]) {
     };
     let epsilon = (draw.byte() & 1 == 1).then(|| draw.float());
     let rerank_factor = (draw.byte() & 1 == 1).then(|| u32::from_le_bytes(draw.bytes()));
+    let nprobe = match draw.byte() {
+        255 => u32::from_le_bytes(draw.bytes()),
+        nprobe => nprobe as u32 % (NLIST + 2),
+    };
     let intervals: Vec<(i64, i64)> = (0..draw.byte() % 5)
         .map(|_| (draw.id(), draw.id()))
         .collect();
@@ -228,6 +242,7 @@ pub fn search_request(data: &[u8]) {
     let search = Search {
         epsilon,
         rerank_factor,
+        nprobe,
         filter: filter.as_ref(),
         ..Search::new(k)
     };

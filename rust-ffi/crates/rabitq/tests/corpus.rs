@@ -7,7 +7,7 @@ mod targets;
 use std::path::{Path, PathBuf};
 
 use common::*;
-use rabitq::{Ids, Kind, Metric};
+use rabitq::{Ids, Kind, Metric, Options, OriginalsMode};
 use rand::Rng;
 
 fn corpus(target: &str) -> PathBuf {
@@ -49,6 +49,8 @@ fn search_request() {
 #[ignore = "writes fuzz/corpus"]
 fn write_the_corpora() {
     let mut rng = rng(71);
+    // Of their own, so that they leave the other files as they are.
+    let mut ivf = common::rng(72);
     let put = |target: &str, name: &str, bytes: &[u8]| {
         std::fs::create_dir_all(corpus(target)).unwrap();
         std::fs::write(corpus(target).join(name), bytes).unwrap();
@@ -75,6 +77,28 @@ fn write_the_corpora() {
             );
         }
     }
+    for (metric, bits, originals) in [
+        (Metric::L2, 4, OriginalsMode::Copy),
+        (Metric::Cosine, 1, OriginalsMode::Copy),
+        (Metric::InnerProduct, 7, OriginalsMode::None),
+    ] {
+        let options = Options {
+            originals,
+            nlist: 6,
+            nprobe: 2,
+            ..options(Kind::Ivf, metric, 3, bits)
+        };
+        let index = build(
+            options,
+            &rows(Shape::Raw, 45, 3, &mut ivf),
+            Ids::Given(&wide_ids(45, &mut ivf)),
+        );
+        put(
+            "open_index",
+            &format!("Ivf-{bits}-{metric:?}"),
+            &save_bytes(&*index),
+        );
+    }
     put(
         "open_index",
         "empty",
@@ -93,10 +117,10 @@ fn write_the_corpora() {
             &std::fs::read(&path).unwrap(),
         );
     }
-    for which in 0..15u8 {
-        let mut bytes = vec![which, 1, 10, 0, 0, which % 3];
+    for which in 0..21u8 {
+        let mut bytes = vec![which, 1, 10, 0, 0, which % 5, which % 3];
         bytes.extend([3, 0, 3, 9, 3, 20, 3, 90, 3, 91, 3, 200]);
-        bytes.truncate(6 + 4 * (which as usize % 3));
+        bytes.truncate(7 + 4 * (which as usize % 3));
         bytes.push(1);
         bytes.extend((0..7).flat_map(|_| (2.0 * normal(&mut rng)).to_le_bytes()));
         bytes.extend(rng.random::<[u8; 8]>());

@@ -20,8 +20,8 @@
  *   <li>the jar's own library, extracted to a cache of the user ({@code $XDG_CACHE_HOME/ruvector},
  *       {@code ~/.cache/ruvector}, {@code ~/Library/Caches/ruvector} or {@code
  *       %LOCALAPPDATA%\ruvector}; the system property {@code ruvector.cache.dir} chooses another
- *       folder), in a folder named by the library's SHA-256 that only this user can enter. The hash
- *       is checked before each load;
+ *       folder), in a folder that only this user can enter, named by the library's CRC-32 and size.
+ *       Before each load its bytes are compared with the jar's; a file that differs is replaced;
  *   <li>the jar's own library, extracted to a fresh temporary folder, where no cache can be
  *       written;
  *   <li>the system's library path.

@@ -109,10 +109,10 @@ final class DoctorCommand implements Callable<Integer> {
       return Finding.good("not in use: ruvector.library.path names the library");
     }
     try {
-      // <cache>/native/<sha-256>/<library>
+      // <cache>/native/<key>/<library>
       Path library = Path.of(NativeLoader.location());
-      Path hash = library.getParent();
-      Path folder = hash == null ? null : hash.getParent();
+      Path key = library.getParent();
+      Path folder = key == null ? null : key.getParent();
       Path cache = folder == null ? null : folder.getParent();
       if (cache != null && cache.resolve("native").equals(folder) && Files.isWritable(folder)) {
         return Finding.good(cache.toString());

@@ -17,13 +17,12 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -89,7 +88,8 @@ public final class NativeLoader {
     }
 
     String resource() {
-      return "/native/%s-%s/%s".formatted(os, arch, fileName());
+      // Not formatted: the first use of a formatter takes as long as reading the library.
+      return "/native/" + os + "-" + arch + "/" + fileName();
     }
 
     @Override
@@ -216,7 +216,7 @@ public final class NativeLoader {
     try {
       Path cache = cacheFolder();
       place = "the user's cache " + cache;
-      return opened(extract(library, cache.resolve("native").resolve(sha256(library))));
+      return opened(extract(library, cache.resolve("native").resolve(key(library))));
     } catch (IOException | InvalidPathException | LibraryUnusable e) {
       failed(place, e);
       return null;
@@ -403,15 +403,17 @@ public final class NativeLoader {
         || Files.size(file) != library.length) {
       return false;
     }
-    // The bytes themselves: a hash of both would cost as much and prove less.
     return Arrays.equals(Files.readAllBytes(file), library);
   }
 
-  private static String sha256(byte[] bytes) {
-    try {
-      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("each JDK has SHA-256", e);
-    }
+  /**
+   * The name of a library's folder in the cache. It keeps versions apart and proves nothing: what
+   * lies there is compared byte by byte. A strong hash would cost more than all else here, since a
+   * JVM that starts interprets it, while CRC-32 is native code from the first byte on.
+   */
+  static String key(byte[] library) {
+    var crc = new CRC32();
+    crc.update(library);
+    return HexFormat.of().toHexDigits((int) crc.getValue()) + "-" + library.length;
   }
 }

@@ -220,6 +220,17 @@ class NativeLoaderTest {
     assertTrue(run.output.contains("--enable-native-access=ALL-UNNAMED"), run.output);
   }
 
+  /** The check value of CRC-32, so that the name stays the same over versions of this code. */
+  @Test
+  void nameOfTheFolderInTheCache() throws Exception {
+    assertEquals(
+        "cbf43926-9", NativeLoader.key("123456789".getBytes(StandardCharsets.US_ASCII)));
+    run();
+    Path file = cached();
+    Path folder = cache.resolve("native").resolve(NativeLoader.key(Files.readAllBytes(file)));
+    assertEquals(folder.resolve(file.getFileName()), file);
+  }
+
   @Test
   void namesOfPlatforms() {
     assertEquals("linux-x86_64", NativeLoader.Platform.of("Linux", "amd64").toString());

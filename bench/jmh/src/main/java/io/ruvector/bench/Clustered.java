@@ -11,11 +11,18 @@ final class Clustered {
   private static final double SIGMA = 0.6;
 
   private final Random random = new Random(42);
-  private final float[][] centres = new float[CENTRES][DIM];
+  private final int dim;
+  private final float[][] centres;
 
   Clustered() {
+    this(DIM);
+  }
+
+  Clustered(int dim) {
+    this.dim = dim;
+    centres = new float[CENTRES][dim];
     for (float[] centre : centres) {
-      for (int j = 0; j < DIM; j++) {
+      for (int j = 0; j < dim; j++) {
         centre[j] = 4 * random.nextFloat() - 2;
       }
     }
@@ -23,14 +30,24 @@ final class Clustered {
 
   float[] next() {
     float[] vector = centres[random.nextInt(CENTRES)].clone();
-    for (int j = 0; j < DIM; j++) {
+    for (int j = 0; j < dim; j++) {
       vector[j] += (float) (SIGMA * random.nextGaussian());
     }
     return vector;
   }
 
+  /** Vectors that are drawn as the rows are, and are none of them. */
+  float[][] queries(int count) {
+    random.setSeed(43);
+    var queries = new float[count][];
+    for (int i = 0; i < count; i++) {
+      queries[i] = next();
+    }
+    return queries;
+  }
+
   VectorBuffer rows(int count) {
-    VectorBuffer buffer = VectorBuffer.allocate(count, DIM);
+    VectorBuffer buffer = VectorBuffer.allocate(count, dim);
     for (int i = 0; i < count; i++) {
       buffer.put(i, next());
     }
