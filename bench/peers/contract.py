@@ -83,7 +83,8 @@ class Scorer:
         self.true = min(10, truth.shape[1])
 
     def hits(self, i, ids):
-        ids = np.unique(ids[ids >= 0])
+        # A search that finds fewer than k fills up with -1, or with what that is unsigned.
+        ids = np.unique(ids[(ids >= 0) & (ids < len(self.base))])
         distances = ((self.base[ids].astype(np.float64) - self.queries[i]) ** 2).sum(1)
         return min(self.true, int((distances <= self.limit[i]).sum()))
 
