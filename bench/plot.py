@@ -50,11 +50,12 @@ def panel(axes, title, lines):
               for e, by in points.items()}
     order = sorted(fronts, key=lambda e: -max((p['qps_cpu'] for p in fronts[e] if p['recall'] >= .94), default=0))
     order.sort(key=lambda e: e != OURS)
-    colours = pyplot.get_cmap('tab20').colors
+    colours = pyplot.get_cmap('tab10').colors
     for i, engine in enumerate(order):
         colour, width = ('black', 2) if engine == OURS else (colours[i % len(colours)], 1)
+        style = '-' if i <= len(colours) else '--'
         front = fronts[engine]
-        axes.plot([logit(p['recall']) for p in front], [p['qps_cpu'] for p in front], color=colour, linewidth=width,
+        axes.plot([logit(p['recall']) for p in front], [p['qps_cpu'] for p in front], color=colour, linewidth=width, linestyle=style,
                   label=engine, marker=MARKS[i % len(MARKS)], markersize=3 if points[engine]['judge'] else 2.5, markevery=max(1, len(front) // 4))
         judged = defaultdict(list)
         for p in points[engine]['judge']:

@@ -34,9 +34,9 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.function.IntFunction;
 
 /**
- * jvector's graph, built on the floats and saved with them. Searches score by the floats, in memory;
- * with {@code --sub} dimensions a subspace by product quantisation fused into the graph, and the
- * {@code ef} candidates again by their floats.
+ * jvector's graph, built on the floats and saved with them. Searches score by the floats, in
+ * memory; with {@code --sub} dimensions a subspace by product quantisation fused into the graph,
+ * and the {@code ef} candidates again by their floats.
  */
 final class JvectorEngine implements Engine {
   private static final VectorTypeSupport TYPES =
@@ -94,14 +94,13 @@ final class JvectorEngine implements Engine {
       var writing = new OnDiskGraphIndexWriter.Builder(built, folder.resolve("graph"));
       writing.with(new InlineVectors(dim));
       Map<FeatureId, IntFunction<Feature.State>> features = new EnumMap<>(FeatureId.class);
-      features.put(
-          FeatureId.INLINE_VECTORS, row -> new InlineVectors.State(rows.getVector(row)));
+      features.put(FeatureId.INLINE_VECTORS, row -> new InlineVectors.State(rows.getVector(row)));
       if (sub > 0) {
-        var quantizer = ProductQuantization.compute(rows, dim / sub, CENTROIDS, true, -1, pool, pool);
+        var quantizer =
+            ProductQuantization.compute(rows, dim / sub, CENTROIDS, true, -1, pool, pool);
         PQVectors codes = (PQVectors) quantizer.encodeAll(rows, pool);
         writing.with(new FusedPQ(built.maxDegree(), quantizer));
-        features.put(
-            FeatureId.FUSED_PQ, row -> new FusedPQ.State(built.getView(), codes, row));
+        features.put(FeatureId.FUSED_PQ, row -> new FusedPQ.State(built.getView(), codes, row));
       }
       try (OnDiskGraphIndexWriter writer = writing.build()) {
         writer.write(features);

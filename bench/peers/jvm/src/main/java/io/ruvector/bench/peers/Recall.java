@@ -1,6 +1,8 @@
 package io.ruvector.bench.peers;
 
-/** recall@10: how many of the true 10 are among the hits; a row as near as the last of them counts. */
+/**
+ * recall@10: how many of the true 10 are among the hits; a row as near as the last of them counts.
+ */
 final class Recall {
   private static final double TIE = 1 + 1e-6;
   private static final int NEAREST = 10;
