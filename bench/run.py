@@ -1,93 +1,53 @@
 """Recall and QPS of `ruvector bench` beside its peers, one core, one query a call.
 
-python bench/run.py SET... [--class plus,exact,codes] [--targets .95,.99] [--repeat 5] [--queries N] [--core 1] [--only NAME,...]
+python bench/run.py SET... [--class plus,exact,codes,ivf,ivf-codes] [--targets .95,.99] [--repeat 5] [--queries N] [--core 1] [--only NAME,...]
 
 SET is a folder with base.f32, query.f32 and truth.i32 (100 nearest). Every engine is tuned on the first queries (1,000, or half of a
-small set) and judged on the others, in whole runs that alternate. RUVECTOR_CMD replaces scripts/ruvector. Peers' tuning runs are kept
-under --work and used again; --retune drops them. Run it with a Python that has numpy, faiss-cpu and rabitqlib.
+small set) and judged on the others, in whole runs that alternate; an engine that tuning finds slower than half the best peer at every
+recall is judged once. RUVECTOR_CMD replaces scripts/ruvector. Peers' indexes and tuning runs are kept under --work and used again;
+--retune drops the runs. Peers that are not installed are left out. Run it with a Python that has numpy and faiss-cpu.
 """
 import argparse
 import datetime
 import functools
+import hashlib
 import json
-import math
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+from contests import CONTESTS, OURS
+from curves import read, setting
+from tuning import by_second_knob, measure, tune
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / 'data'))
 from truth import nearest  # noqa: E402
 
-# QPS is interpolated only between two points that are this close in recall; tuning adds points until they are.
-GAP = .015
-OURS = 'ruvector'
-UPSTREAM = '2.3.0'
 TRUTH_K = 100
-
-
-@dataclass(frozen=True)
-class Config:
-    """One way to build an engine, and the parameter that trades its speed for recall."""
-    engine: str
-    flags: str
-    knob: str = ''
-    values: tuple = ()
-    fixed: str = ''
-    whole: bool = True
-    k: int = 10
-
-    def sweep(self):
-        parts = [self.fixed, self.knob + '=' + ','.join(f'{v:g}' for v in self.values) if self.values else '']
-        return ';'.join(p for p in parts if p)
-
-
-@dataclass(frozen=True)
-class Contest:
-    targets: tuple
-    configs: tuple
-    queries: int = 10 ** 9
-
-
-EPSILON = (.4, .6, .8, 1.0, 1.2, 1.5, 1.9, 2.5)
-FACTOR = {1: (8, 15, 30, 60, 120, 250, 500), 2: (2, 4, 8, 15, 30, 60), 4: (1, 2, 4, 8)}
-CONTESTS = {
-    'plus': Contest((.91, .95, .99), (
-        *(Config(OURS, f'--index plus --bits {bits}', 'epsilon', EPSILON, 'rerankFactor=100', whole=False) for bits in (1, 2, 3, 4)),
-        *(Config('faiss RaBitQFastScan+refine', f'--index rabitq --bits {bits}{rotate}', 'k_factor', FACTOR[bits], whole=False)
-          for bits, rotate in product(FACTOR, ('', ' --rotate'))),
-        *(Config('upstream RabitqPlus', f'--index plus{rotate}', 'rerankFactor', (20, 50, 100, 200, 400, 800, 1600, 3200))
-          for rotate in ('', ' --rotate')),
-        Config('rabitqlib 1 cell+originals', '--index plus --nlist 1'),
-    )),
-    'exact': Contest((.999,), (
-        Config(OURS, '--index flat'),
-        Config('faiss IndexFlatL2', '--index flat'),
-        Config('upstream FlatF32', '--index flat'),
-    ), queries=1000),
-    # No knob here: what is compared is the recall of the codes themselves.
-    'codes': Contest((), (
-        *(Config(OURS, f'--index asym --bits {bits}') for bits in (4, 5, 7)),
-        *(Config('rabitqlib 1 cell', f'--index ivf --nlist 1 --bits {bits}') for bits in (4, 5, 7)),
-        Config(OURS, '--index rabitq', k=100),
-        *(Config('faiss RaBitQ', f'--index rabitq1 --query-bits {qb}{rotate}', k=100) for qb, rotate in product((4, 8), ('', ' --rotate'))),
-    ), queries=2000),
-}
+# Engines of one program, by the first word of their names, and the package that it needs.
+PACKAGES = {'faiss': 'faiss-cpu', 'rabitqlib': 'rabitqlib', 'hnswlib': 'hnswlib', 'scann': 'scann', 'svs': 'scalable-vs'}
+OTHERS = 'ruvector-rabitq 2.3.0, Lucene 10.6.0, jvector 4.0.0-rc.8'
+SCREEN_QUERIES, SCREEN_SECONDS, TUNE_SECONDS = 300, '0.05', '0.2'
+# An engine that reaches this part of the best peer's QPS at some recall is judged in every turn, others once.
+CLOSE = .5
 
 
 @dataclass
 class Files:
     """The three files of a set, or of a part of it, as flags."""
     folder: Path
+    name: str
     part: str
     dim: int
     truth_k: int = TRUTH_K
@@ -103,19 +63,23 @@ def split(folder, work, limit):
     truth = np.fromfile(folder / 'truth.i32', '<i4').reshape(-1, TRUTH_K)
     query = np.fromfile(folder / 'query.f32', '<f4').reshape(len(truth), -1)
     dim, cut = query.shape[1], min(1000, len(query) // 2)
-    out = work / folder.name
+    with open(folder / 'base.f32', 'rb') as f:
+        key = hashlib.file_digest(f, 'sha256').hexdigest()[:8]
+    out = work / f'{folder.name}-{key}'
     out.mkdir(parents=True, exist_ok=True)
     link = out / 'base.f32'
     link.unlink(missing_ok=True)
     link.symlink_to((folder / 'base.f32').resolve())
     few = np.fromfile(folder / 'base.f32', '<f4', 64 * dim).reshape(64, dim)
     few.tofile(out / 'empty.base.f32')
-    parts = dict(tune=(query[:cut], truth[:cut]), judge=(query[cut:cut + limit], truth[cut:cut + limit]),
-                 empty=(query[:200], nearest(few, query[:200], 10)))
+    screened = min(SCREEN_QUERIES, cut)
+    parts = dict(screen=(query[:screened], truth[:screened]), tune=(query[:cut], truth[:cut]),
+                 judge=(query[cut:cut + limit], truth[cut:cut + limit]), empty=(query[:200], nearest(few, query[:200], 10)))
     for part, (q, t) in parts.items():
         q.tofile(out / f'{part}.query.f32')
         t.astype('<i4').tofile(out / f'{part}.truth.i32')
-    return {part: Files(out, part, dim, t.shape[1]) for part, (_, t) in parts.items()}
+    n = (folder / 'base.f32').stat().st_size // (4 * dim)
+    return n, dim, {part: Files(out, folder.name, part, dim, t.shape[1]) for part, (_, t) in parts.items()}
 
 
 @functools.cache
@@ -127,144 +91,106 @@ def upstream(target):
 
 
 class Bench:
-    def __init__(self, args):
-        self.args, self.lines = args, []
+    def __init__(self, args, contest):
+        self.args, self.contest, self.lines, self.failures = args, contest, [], []
         self.cache = args.work / 'peers.json'
-        self.kept = json.loads(self.cache.read_text()) if self.cache.exists() and not args.retune else {}
+        self.kept = json.loads(self.cache.read_text()) if self.cache.exists() else {}
         self.environment = dict(os.environ, OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', RAYON_NUM_THREADS='1')
 
-    def command(self, engine):
+    def command(self, engine, files):
         if engine == OURS:
             return os.environ.get('RUVECTOR_CMD', str(HERE.parent / 'scripts/ruvector')) + ' bench'
         if engine.startswith('upstream'):
             return str(upstream(self.args.work / 'upstream'))
-        return f'{sys.executable} {HERE}/peers/{engine.split()[0]}_bench.py'
+        cache = '' if files.part == 'empty' else f' --cache {files.folder}/indexes'
+        if engine.startswith(('Lucene', 'jvector')):
+            return f'{HERE}/peers/jvm/run{cache}'
+        return f'{sys.executable} {HERE}/peers/{engine.split()[0]}_bench.py{cache}'
 
-    def run(self, config, files, phase):
-        """The engine's own lines, the first about the build, the others one for each setting."""
-        sweep = config.sweep()
-        command = (f'{self.command(config.engine)} {config.flags} {files.flags()} --k {config.k} --threads 1 --tag {phase} --format jsonl'
-                   + (f" --sweep '{sweep}'" if sweep else ''))
-        keep = phase == 'tune' and config.engine != OURS
+    def run(self, files, phase, config, sweep=None):
+        """The engine's own lines: that about the build, and those for each setting."""
+        sweep = config.sweep() if sweep is None else sweep
+        command = (f'{self.command(config.engine, files)} {config.flags} {files.flags()} --k {config.k} --threads 1 --tag {phase} '
+                   '--format jsonl' + (f" --sweep '{sweep}'" if sweep else ''))
+        keep = phase in ('screen', 'tune') and config.engine != OURS
         if not (keep and command in self.kept):
-            print(f'{phase}: {config.engine} {config.flags} {sweep}', file=sys.stderr, flush=True)
-            environment = dict(self.environment, BENCH_PASS_SECONDS='0.2') if phase == 'tune' else self.environment
-            done = subprocess.run(['taskset', '-c', str(self.args.core), *shlex.split(command)], env=environment,
-                                  stdout=subprocess.PIPE, text=True)
+            print(f'{datetime.datetime.now():%H:%M:%S} {phase}: {config.engine} {config.flags} {sweep}', file=sys.stderr, flush=True)
+            seconds = {'screen': SCREEN_SECONDS, 'tune': TUNE_SECONDS, 'empty': TUNE_SECONDS}.get(phase, str(self.args.pass_seconds))
+            done = subprocess.run(['taskset', '-c', str(self.args.core), *shlex.split(command)],
+                                  env=dict(self.environment, BENCH_PASS_SECONDS=seconds), stdout=subprocess.PIPE, text=True)
             if done.returncode:
-                sys.exit(f'exit code {done.returncode}: {command}')
+                if config.engine == OURS and phase != 'empty':
+                    sys.exit(f'exit code {done.returncode}: {command}')
+                self.failures.append(f'{phase}: {config.engine} {config.flags} {sweep} ended with exit code {done.returncode}')
+                return None, []
             found = [json.loads(line) for line in done.stdout.splitlines()]
             if keep:
                 self.kept[command] = found
                 self.cache.write_text(json.dumps(self.kept))
         else:
             found = self.kept[command]
-        self.lines += [dict(engine=config.engine, flags=config.flags, phase=phase, set=files.folder.name, **line) for line in found]
+        self.lines += [dict(contest=self.contest, engine=config.engine, flags=config.flags, phase=phase, set=files.name, **line)
+                       for line in found]
         return found[0], found[1:]
 
-    def tune(self, config, files, targets):
-        """Points over the knob's values, and more of them where a target lies in a gap."""
-        points = self.run(config, files, 'tune')[1]
-        if not config.values:
-            return points
-        for target in targets:
-            pair = bracket(points, target)
-            if pair is None or pair[1]['recall'] - pair[0]['recall'] <= GAP * .8:
-                continue
-            low, high = sorted(knob(config, p) for p in pair)
-            more = [low * (high / low) ** (i / 4) for i in (1, 2, 3)]
-            more = tuple(sorted({round(v) if config.whole else round(v, 3) for v in more} - {low, high}))
-            if more:
-                points = points + self.run(replace(config, values=more), files, 'tune')[1]
-        return points
 
-
-def knob(config, point):
-    return float(dict(part.split('=') for part in point['p'].split(';'))[config.knob])
-
-
-def by_recall(points):
-    return sorted(points, key=lambda p: (p['recall'], -p['qps_cpu']))
-
-
-def bracket(points, target):
-    """The two neighbours with the target between them."""
-    kept = by_recall(points)
-    return next(((a, b) for a, b in zip(kept, kept[1:]) if a['recall'] <= target <= b['recall']), None)
-
-
-def reading(points, target, field='qps_cpu'):
-    """(QPS at the target, the recall it holds for): between two near points, else that of the next point above."""
-    pair = bracket(points, target)
-    if pair and pair[1]['recall'] - pair[0]['recall'] <= GAP:
-        a, b = pair
-        t = (target - a['recall']) / ((b['recall'] - a['recall']) or 1)
-        return math.exp((1 - t) * math.log(a[field]) + t * math.log(b[field])), target
-    above = [p for p in points if p['recall'] >= target]
-    if not above:
-        return None
-    best = max(above, key=lambda p: p[field])
-    return best[field], best['recall']
-
-
-def judged(config, points, targets):
-    """The knob's values worth measuring again: for each target the nearest and its two neighbours."""
-    if not config.values:
-        return config
-    kept, values = by_recall(points), set()
-    for target in targets:
-        near = min(range(len(kept)), key=lambda i: abs(kept[i]['recall'] - target))
-        values |= {knob(config, p) for p in kept[max(0, near - 1):near + 2]}
-    return replace(config, values=tuple(sorted(values)))
-
-
-def contest(bench, name, parts, names):
+def contest(bench, spec, parts, names):
     """Tables of one contest over one set: (title, header, rows)."""
-    spec = CONTESTS[name]
     if spec.targets and bench.args.targets:
         spec = replace(spec, targets=tuple(map(float, bench.args.targets.split(','))))
-    configs = [c for c in spec.configs if not names or any(n in c.engine for n in names)]
+    configs = [c for c in spec.configs if installed(c.engine) and (not names or any(n in c.engine for n in names))]
     if not spec.targets:
         return [codes(bench, configs, parts)]
     engines = list(dict.fromkeys(c.engine for c in configs))
-    chosen = {}
-    for engine in engines:
-        tuned = [(c, bench.tune(c, parts['tune'], spec.targets)) for c in configs if c.engine == engine]
-        picks = {}
-        for target in spec.targets:
-            read = [(r, c, points) for c, points in tuned if (r := reading(points, target))]
-            if read:
-                _, config, points = max(read, key=lambda x: x[0][0])
-                picks.setdefault(config.flags, (config, points, []))[2].append(target)
-        chosen[engine] = {flags: (judged(c, points, targets), targets) for flags, (c, points, targets) in picks.items()}
-    empty = {e: bench.run(replace(c, values=c.values[:1]), parts['empty'], 'empty')[1][0]
-             for e in engines for c, _ in list(chosen[e].values())[:1]}
+    runs = {phase: functools.partial(bench.run, parts[phase], phase) for phase in ('screen', 'tune')}
+    best = {e: tune(runs['screen'], runs['tune'], [c for c in configs if c.engine == e], spec.targets) for e in engines}
+    peers = {t: max((best[e][t][0] for e in engines if e != OURS and t in best[e]), default=0) for t in spec.targets}
+    close = {e for e in engines if e == OURS or any(qps >= CLOSE * peers[t] for t, (qps, *_) in best[e].items())}
+    empty = {e: empty_call(bench, *next(iter(best[e].values()))[1:], parts) for e in engines if best[e]}
     builds, reads = {}, {}
+    wanted = {e: {t: (config, points) for t, (_, config, points) in best[e].items()} for e in engines}
     for turn in range(bench.args.repeat):
         for engine in engines:
-            for flags, (config, targets) in chosen[engine].items():
-                build, points = bench.run(config, parts['judge'], f'judge{turn}')
-                builds[engine, flags] = build
-                for target in targets:
-                    cpu, wall = reading(points, target), reading(points, target, 'qps')
-                    if cpu:
-                        p99 = min((p for p in points if p['recall'] >= target), key=lambda p: p['recall'])['p99_us']
-                        reads.setdefault((engine, target), []).append((turn, *cpu, wall[0], p99, flags))
+            if turn and engine not in close:
+                continue
+            for config in dict.fromkeys(config for config, _ in wanted[engine].values()):
+                values = by_second_knob(config, [p for c, points in wanted[engine].values() if c == config for p in points])
+                build, points = measure(functools.partial(bench.run, parts['judge'], f'judge{turn}'), config, values)
+                for target in [t for t, w in wanted[engine].items() if w[0] == config]:
+                    cpu, wall = read(points, config.knob, target), read(points, config.knob, target, 'qps')
+                    if cpu is None:
+                        del wanted[engine][target]
+                        continue
+                    # An index and its queries give the same recall in each turn: the others need no more than what was read.
+                    wanted[engine][target] = config, cpu.points if turn == 0 else wanted[engine][target][1]
+                    top = max(cpu.points, key=lambda p: p['recall'])
+                    builds[engine, target] = build
+                    reads.setdefault((engine, target), []).append((turn, cpu, wall.qps, top['p99_us'], f'{config.flags}; {top["p"]}'))
     return [speeds(spec.targets, engines, reads, builds), ratios(spec.targets, engines, reads), empties(empty)]
+
+
+def empty_call(bench, config, points, parts):
+    values = dict(setting(points[0]), **({'nprobe': 1} if config.knob == 'nprobe' else {}))
+    one = replace(config, flags=re.sub(r'--nlist \d+', '--nlist 1', config.flags))
+    return bench.run(parts['empty'], 'empty', one, ';'.join(f'{key}={value:g}' for key, value in values.items()))[1]
 
 
 def speeds(targets, engines, reads, builds):
     rows = []
     for target, engine in product(targets, engines):
         if (engine, target) not in reads:
-            rows.append((f'{target:g}', engine, 'not reached', *'-----'))
+            rows.append((f'{target:g}', engine, 'not reached', *'------'))
             continue
-        _, cpu, recall, wall, p99, flags = zip(*reads[engine, target])
-        build = builds[engine, flags[0]]
-        at = f'{target:g}' if recall[0] == target else f'{target:g} (read at {median(recall):.4f})'
-        rows.append((at, engine, f'{median(cpu):,.0f}', f'{min(cpu):,.0f}..{max(cpu):,.0f}', f'{median(wall):,.0f}', f'{median(p99):,.0f}',
-                     f'{build["bytes_per_vec"]:g}', f'{build["build_cpu_s"]:g} ({flags[0]})'))
-    return 'QPS', ('recall@10', 'engine', 'QPS by CPU', 'min..max', 'QPS by wall', 'p99 us', 'bytes/vector', 'build CPU s (flags)'), rows
+        _, cpu, wall, p99, flags = zip(*reads[engine, target])
+        build = builds[engine, target]
+        at = f'{target:g}' if cpu[0].recall == target else f'{target:g} (read at {cpu[0].recall:.4f})'
+        rows.append((at, engine, f'{median(r.qps for r in cpu):,.0f}', interval([r.qps for r in cpu], ',.0f'), f'{median(wall):,.0f}',
+                     f'{median(p99):,.0f}', f'{build["bytes_per_vec"]:g}', f'{build["build_cpu_s"]:g}', flags[0]))
+    return 'QPS', ('recall@10', 'engine', 'QPS by CPU', 'min..max', 'QPS by wall', 'p99 us', 'bytes/vector', 'build CPU s', 'flags'), rows
+
+
+def interval(values, form):
+    return f'{min(values):{form}}..{max(values):{form}}' if len(values) > 1 else 'once'
 
 
 def ratios(targets, engines, reads):
@@ -274,22 +200,21 @@ def ratios(targets, engines, reads):
         ours, peer = ({r[0]: r for r in reads.get((e, target), [])} for e in (OURS, engine))
         turns = sorted(ours.keys() & peer.keys())
         if engine != OURS and turns:
-            cpu = [ours[t][1] / peer[t][1] for t in turns]
-            wall = [ours[t][3] / peer[t][3] for t in turns]
-            rows.append((f'{target:g}', engine, f'{median(cpu):.2f}', f'{min(cpu):.2f}..{max(cpu):.2f}',
-                         f'{median(wall):.2f}', f'{min(wall):.2f}..{max(wall):.2f}'))
+            cpu = [ours[t][1].qps / peer[t][1].qps for t in turns]
+            wall = [ours[t][2] / peer[t][2] for t in turns]
+            rows.append((f'{target:g}', engine, f'{median(cpu):.2f}', interval(cpu, '.2f'), f'{median(wall):.2f}', interval(wall, '.2f')))
     return f'{OURS} over its peers', ('recall@10', 'peer', 'ratio by CPU', 'min..max', 'ratio by wall', 'min..max'), rows
 
 
 def empties(empty):
-    rows = [(engine, f'{1e6 / line["qps_cpu"]:.2f}', f'{1e6 / line["qps"]:.2f}') for engine, line in empty.items()]
+    rows = [(engine, f'{1e6 / points[0]["qps_cpu"]:.2f}', f'{1e6 / points[0]["qps"]:.2f}') for engine, points in empty.items() if points]
     return 'Empty call (64 rows)', ('engine', 'us by CPU', 'us by wall'), rows
 
 
 def codes(bench, configs, parts):
     rows = []
     for config in configs:
-        build, points = bench.run(config, parts['judge'], 'judge0')
+        build, points = bench.run(parts['judge'], 'judge0', config)
         rows += [(config.engine, config.flags, config.k, f'{p["recall"]:.4f}', f'{build["bytes_per_vec"]:g}', f'{p["qps_cpu"]:,.0f}')
                  for p in points]
     return 'Codes alone', ('engine', 'flags', 'k', 'true 10 among the k', 'bytes/vector', 'QPS by CPU'), rows
@@ -314,35 +239,76 @@ def commit():
     return done.stdout.strip() or 'none'
 
 
+def package(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def installed(engine):
+    needed = PACKAGES.get(engine.split()[0])
+    return needed is None or package(needed) is not None
+
+
+def head():
+    packages = [f'{p} {package(p) or "not installed"}' for p in PACKAGES.values()]
+    return [f'- machine: {machine()}', f'- commit: {commit()}',
+            f'- peers: {", ".join(packages)}, {OTHERS}, numpy {np.__version__}, Python {platform.python_version()}',
+            f'- command: python bench/{Path(sys.argv[0]).name} '
+            + ' '.join(a if not os.path.isdir(a) else Path(a).name for a in sys.argv[1:])]
+
+
+def write(record, title, facts, tables, lines):
+    """The record as it stands after each contest, with its plot where matplotlib is there to draw it."""
+    kernels = {line['engine']: line['cpu'] for line in lines if 'cpu' in line}
+    text = '\n'.join([f'# {title}, {datetime.date.today()}\n', *facts, *(f'- {e}: {c}' for e, c in kernels.items()), '', *tables])
+    record.with_suffix('.md').write_text(text)
+    record.with_suffix('.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    try:
+        import plot
+    except ImportError:
+        print('no plot: matplotlib is not installed', file=sys.stderr)
+        return text
+    if plot.draw(record.with_suffix('.jsonl')):
+        record.with_suffix('.md').write_text(text + f'\n![recall and QPS]({record.name}.svg)\n')
+    return text
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('sets', nargs='+', type=Path)
-    p.add_argument('--class', dest='classes', default=','.join(CONTESTS))
+    p.add_argument('--class', dest='classes', default='', help='of ' + ','.join(CONTESTS) + '; by default all')
     p.add_argument('--targets', default='', help='recalls to read QPS at, in place of the class\'s own')
     p.add_argument('--repeat', type=int, default=5)
     p.add_argument('--queries', type=int, default=10 ** 9, help='judge on no more than these')
+    p.add_argument('--pass-seconds', type=float, default=1, help='of each of the five passes that judge')
     p.add_argument('--core', type=int, default=os.cpu_count() - 1)
     p.add_argument('--only', default='', help='engines whose name has one of these')
     p.add_argument('--work', type=Path, default=Path.home() / '.cache/ruvector-bench')
     p.add_argument('--retune', action='store_true')
     p.add_argument('--records', type=Path, default=HERE / 'records')
     args = p.parse_args()
+    args.work = args.work.resolve()
     args.work.mkdir(parents=True, exist_ok=True)
     args.records.mkdir(parents=True, exist_ok=True)
-    head = [f'- machine: {machine()}', f'- commit: {commit()}',
-            f'- peers: faiss-cpu {version("faiss-cpu")}, rabitqlib {version("rabitqlib")}, ruvector-rabitq {UPSTREAM}, '
-            f'numpy {np.__version__}, Python {platform.python_version()}',
-            f'- command: python bench/run.py {" ".join(a if not os.path.isdir(a) else Path(a).name for a in sys.argv[1:])}']
+    if args.retune:
+        (args.work / 'peers.json').unlink(missing_ok=True)
+    facts = head()
     for folder in args.sets:
-        bench, tables = Bench(args), []
-        for name in args.classes.split(','):
-            parts = split(folder, args.work, min(args.queries, CONTESTS[name].queries))
-            tables += [f'## {name}\n', *(table(*t) for t in contest(bench, name, parts, args.only.split(',') if args.only else []))]
-        kernels = {line['engine']: line['cpu'] for line in bench.lines if 'cpu' in line}
-        text = '\n'.join([f'# {folder.name}, {datetime.date.today()}\n', *head, *(f'- {e}: {c}' for e, c in kernels.items()), '', *tables])
-        record = args.records / f'{datetime.date.today()}-{folder.name}'
-        record.with_suffix('.md').write_text(text)
-        record.with_suffix('.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in bench.lines))
+        # A part of the contests has a record of its own, beside that of the others of the day.
+        record = args.records / '-'.join(filter(None, (f'{datetime.date.today()}', folder.name, args.classes.replace(',', '+'))))
+        lines, tables = [], []
+        for name in (args.classes or ','.join(CONTESTS)).split(','):
+            n, dim, parts = split(folder, args.work, args.queries)
+            spec = CONTESTS[name](n, dim)
+            if spec.queries < args.queries:
+                parts = split(folder, args.work, spec.queries)[2]
+            bench = Bench(args, name)
+            tables += [f'## {name}\n', *(table(*t) for t in contest(bench, spec, parts, args.only.split(',') if args.only else []))]
+            tables += [f'- failed: {f}' for f in bench.failures]
+            lines += bench.lines
+            text = write(record, folder.name, facts, tables, lines)
         print(text)
 
 

@@ -1,25 +1,35 @@
 """The measuring contract of `ruvector bench`, for engines called from Python: same flags, same lines.
 
-run(engines, cpu) parses the flags, builds engines[--index](base, args) and prints one line about the build and one for each setting of
-the sweep. An engine has
+run(engines, cpu) parses the flags, makes engines[--index](args) and prints one line about the build and one for each setting of the sweep.
+An engine has
+  build(base)        makes the index
+  save(folder)       writes it to an empty folder; what lies there is what bytes_per_vec counts
+  load(folder)       reads it again
   ids                the buffer of k ids that a search fills
   searcher(queries)  a function of a row number that searches for that query
   apply(setting)     takes a setting such as {'k_factor': 20}
-  saved_bytes()      the size of the saved index
+With --cache an index is built once: a later run loads it and repeats the line about the build.
 """
 import argparse
+import hashlib
 import itertools
 import json
 import os
+import shutil
+import tempfile
 import time
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 
-PASSES, WARM_UP_SECONDS = 5, 5.0
-# Tuning makes do with shorter passes than judging.
+PASSES = 5
+# Tuning makes do with shorter passes than judging, and with less warming up.
 PASS_SECONDS = float(os.environ.get('BENCH_PASS_SECONDS', 1))
+WARM_UP_SECONDS = 5 * PASS_SECONDS
 TIE = 1 + 1e-6
+# What an index depends on, beside the base.
+BUILD = ('index', 'metric', 'dim', 'bits', 'query_bits', 'rotate', 'nlist', 'sub', 'by_residual', 'degree')
 
 
 def flags(kinds):
@@ -40,7 +50,10 @@ def flags(kinds):
     p.add_argument('--query-bits', type=int, default=8)
     p.add_argument('--rotate', action='store_true')
     p.add_argument('--nlist', type=int, default=1)
+    p.add_argument('--sub', type=int, default=4, help='dimensions of a subspace of a product quantiser')
+    p.add_argument('--by-residual', action='store_true')
     p.add_argument('--degree', type=int, default=32)
+    p.add_argument('--cache', type=Path, help='a folder for indexes of this base')
     return p
 
 
@@ -70,7 +83,8 @@ class Scorer:
         self.true = min(10, truth.shape[1])
 
     def hits(self, i, ids):
-        ids = np.unique(ids[ids >= 0])
+        # A search that finds fewer than k fills up with -1, or with what that is unsigned.
+        ids = np.unique(ids[(ids >= 0) & (ids < len(self.base))])
         distances = ((self.base[ids].astype(np.float64) - self.queries[i]) ** 2).sum(1)
         return min(self.true, int((distances <= self.limit[i]).sum()))
 
@@ -121,19 +135,46 @@ def measure(search, ids, count, scorer):
                 p50_us=round(p50, 1), p99_us=round(p99, 1))
 
 
+def built(engine, base, folder, cpu):
+    """Builds and saves; the line about it, without its tag."""
+    before, wall, used = resident(), time.perf_counter(), time.process_time()
+    engine.build(base)
+    wall, used = time.perf_counter() - wall, time.process_time() - used
+    grown = resident() - before
+    engine.save(folder)
+    saved = sum(f.stat().st_size for f in folder.rglob('*') if f.is_file())
+    return dict(build_s=round(wall, 3), build_cpu_s=round(used, 3), bytes_per_vec=round(saved / len(base), 1),
+                resident_per_vec=round(grown / len(base), 1), cpu=cpu)
+
+
+def prepared(engine, base, args, cpu):
+    if not args.cache:
+        with tempfile.TemporaryDirectory() as folder:
+            return built(engine, base, Path(folder), cpu)
+    key = {flag: getattr(args, flag) for flag in BUILD}
+    home = args.cache / hashlib.sha1(json.dumps([cpu, key]).encode()).hexdigest()[:16]
+    if home.exists():
+        engine.load(home / 'index')
+        return json.loads((home / 'build.json').read_text())
+    # Whole or not at all.
+    work = home.with_suffix('.part')
+    shutil.rmtree(work, ignore_errors=True)
+    (work / 'index').mkdir(parents=True)
+    line = built(engine, base, work / 'index', cpu)
+    (work / 'build.json').write_text(json.dumps(line))
+    work.rename(home)
+    return line
+
+
 def run(engines, cpu):
     args = flags(engines).parse_args()
     base = np.fromfile(args.base, '<f4').reshape(-1, args.dim)
     queries = np.fromfile(args.queries, '<f4').reshape(-1, args.dim)
     truth = np.fromfile(args.truth, '<i4').reshape(len(queries), args.truth_k)
-    before, wall, used = resident(), time.perf_counter(), time.process_time()
-    index = engines[args.index](base, args)
-    wall, used = time.perf_counter() - wall, time.process_time() - used
-    print(json.dumps(dict(tag=args.tag, build_s=round(wall, 3), build_cpu_s=round(used, 3),
-                          bytes_per_vec=round(index.saved_bytes() / len(base), 1),
-                          resident_per_vec=round((resident() - before) / len(base), 1), cpu=cpu)), flush=True)
-    search = index.searcher(queries)
+    engine = engines[args.index](args)
+    print(json.dumps(dict(tag=args.tag, **prepared(engine, base, args, cpu))), flush=True)
+    search = engine.searcher(queries)
     scorer = Scorer(base, queries, truth)
     for setting in settings(args.sweep):
-        index.apply(setting)
-        print(json.dumps(dict(tag=args.tag, p=name(setting), **measure(search, index.ids, len(queries), scorer))), flush=True)
+        engine.apply(setting)
+        print(json.dumps(dict(tag=args.tag, p=name(setting), **measure(search, engine.ids, len(queries), scorer))), flush=True)

@@ -1,7 +1,5 @@
 """rabitqlib by the contract of `ruvector bench`. --index ivf: codes of --bits in --nlist cells (sweep nprobe; --nlist 1: a flat scan);
-plus: the same with originals; symqg: SymphonyQG with originals (sweep ef; --degree)."""
-import os
-import tempfile
+plus: the same with originals; symqg: SymphonyQG with originals (sweep ef; --degree); hnsw: HNSW over codes of --bits (sweep ef)."""
 from importlib.metadata import version
 
 import numpy as np
@@ -9,16 +7,42 @@ import rabitqlib
 
 from contract import run
 
+HNSW_CELLS = 16
+
+
+def cells(base, dim, nlist):
+    if nlist == 1:
+        return base.mean(0, keepdims=True), np.zeros(len(base), np.uint32)
+    means = rabitqlib.RaBitQKMeans(dim, nlist, num_threads=1, seed=42)
+    means.train(base)
+    return means.centroids, means.assignments
+
 
 class Engine:
-    def __init__(self, index, k):
-        self.index, self.k, self.ids = index, k, np.empty(k, np.int64)
-        self.parameter = dict(nprobe=1)
+    def __init__(self, args):
+        self.args, self.index, self.ids = args, None, np.empty(args.k, np.int64)
+        self.parameter = dict(nprobe=1) if args.index in ('ivf', 'plus') else dict(ef=100)
 
-    def saved_bytes(self):
-        with tempfile.TemporaryDirectory() as folder:
-            self.index.save(folder + '/index')
-            return sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
+    def kind(self):
+        return {'symqg': rabitqlib.SymqgIndex, 'hnsw': rabitqlib.HnswIndex}.get(self.args.index, rabitqlib.IvfIndex)
+
+    def build(self, base):
+        args = self.args
+        if args.index == 'symqg':
+            self.index = self.kind()(args.dim, args.degree)
+            self.index.build(base, 200)
+        elif args.index == 'hnsw':
+            self.index = self.kind()(args.dim, len(base), args.degree // 2, 200, args.bits)
+            self.index.build(base, *cells(base, args.dim, HNSW_CELLS))
+        else:
+            self.index = self.kind()(args.dim, len(base), args.nlist, 32 if args.index == 'plus' else args.bits)
+            self.index.build(base, *cells(base, args.dim, args.nlist))
+
+    def save(self, folder):
+        self.index.save(str(folder / 'index'))
+
+    def load(self, folder):
+        self.index = self.kind().load(str(folder / 'index'))
 
     def apply(self, setting):
         if setting:
@@ -26,7 +50,7 @@ class Engine:
 
     def searcher(self, queries):
         rows = [queries[i:i + 1] for i in range(len(queries))]
-        index, k, ids = self.index, self.k, self.ids
+        index, k, ids = self.index, self.args.k, self.ids
 
         def search(row):
             found, _ = index.search(rows[row], k, **self.parameter)
@@ -34,25 +58,4 @@ class Engine:
         return search
 
 
-def cells(base, args, bits):
-    index = rabitqlib.IvfIndex(args.dim, len(base), args.nlist, bits)
-    if args.nlist == 1:
-        centroids, cell = base.mean(0, keepdims=True), np.zeros(len(base), np.uint32)
-    else:
-        means = rabitqlib.RaBitQKMeans(args.dim, args.nlist, num_threads=1, seed=42)
-        means.train(base)
-        centroids, cell = means.centroids, means.assignments
-    index.build(base, centroids, cell)
-    return Engine(index, args.k)
-
-
-def symqg(base, args):
-    index = rabitqlib.SymqgIndex(args.dim, args.degree)
-    index.build(base, 200)
-    engine = Engine(index, args.k)
-    engine.parameter = dict(ef=100)
-    return engine
-
-
-run(dict(ivf=lambda base, args: cells(base, args, args.bits), plus=lambda base, args: cells(base, args, 32), symqg=symqg),
-    f'rabitqlib {version("rabitqlib")}')
+run(dict.fromkeys(('ivf', 'plus', 'symqg', 'hnsw'), Engine), f'rabitqlib {version("rabitqlib")}')
