@@ -38,7 +38,7 @@ TRUTH_K = 100
 # Engines of one program, by the first word of their names, and the package that it needs.
 PACKAGES = {'faiss': 'faiss-cpu', 'rabitqlib': 'rabitqlib', 'hnswlib': 'hnswlib', 'scann': 'scann', 'svs': 'scalable-vs'}
 OTHERS = 'ruvector-rabitq 2.3.0, Lucene 10.6.0, jvector 4.0.0-rc.8'
-SCREEN_QUERIES, SCREEN_SECONDS, TUNE_SECONDS = 300, '0.05', '0.2'
+SCREEN_QUERIES, SCREEN_SECONDS, TUNE_SECONDS = 300, '0.03', '0.2'
 # An engine that reaches this part of the best peer's QPS at some recall is judged in every turn, others once.
 CLOSE = .5
 
