@@ -275,27 +275,6 @@ public class ruv_error {
     public static long[] message$dimensions() {
         return message$DIMS;
     }
-    private static final VarHandle message$ELEM_HANDLE = message$LAYOUT.varHandle(sequenceElement());
-
-    /**
-     * Indexed getter for field:
-     * {@snippet lang=c :
-     * char message[496]
-     * }
-     */
-    public static byte message(MemorySegment struct, long index0) {
-        return (byte)message$ELEM_HANDLE.get(struct, message$OFFSET, index0);
-    }
-
-    /**
-     * Indexed setter for field:
-     * {@snippet lang=c :
-     * char message[496]
-     * }
-     */
-    public static void message(MemorySegment struct, long index0, byte fieldValue) {
-        message$ELEM_HANDLE.set(struct, message$OFFSET, index0, fieldValue);
-    }
 
     /**
      * Obtains a slice of {@code arrayParam} which selects the array element at {@code index}.
