@@ -16,7 +16,7 @@ use crate::tombstones::Tombstones;
 /// Sampled rows for each cell in training; fewer cost recall, more cost time.
 const SAMPLED: usize = 128;
 /// Fewer rows a cell than this do not train a centroid (the limit that faiss warns at).
-const MIN_ROWS: usize = 39;
+pub(crate) const MIN_ROWS: usize = 39;
 /// Bits of the codes of centroids: with 8, their order is the exact one but for near ties.
 const CENTROID_BITS: u32 = 8;
 const CHUNK: usize = 4096;
@@ -31,6 +31,8 @@ pub(crate) struct Partition {
     /// The centroids as the rows of a segment; a row's id is the number of its cell.
     pub(crate) coded: Segment,
     pub(crate) none: Tombstones,
+    /// Rows that the index had when the cells were trained.
+    pub(crate) trained: usize,
     tiles: OnceLock<Tiles>,
     rotated: OnceLock<Vec<f32>>,
 }
@@ -43,7 +45,13 @@ pub(crate) struct Origin<'a> {
 }
 
 impl Partition {
-    pub(crate) fn new(dim: usize, centroids: Bytes, radii: Bytes, coded: Segment) -> Self {
+    pub(crate) fn new(
+        dim: usize,
+        centroids: Bytes,
+        radii: Bytes,
+        coded: Segment,
+        trained: usize,
+    ) -> Self {
         let none = Tombstones::default();
         Partition {
             dim,
@@ -51,6 +59,7 @@ impl Partition {
             radii,
             coded,
             none,
+            trained,
             tiles: OnceLock::new(),
             rotated: OnceLock::new(),
         }
@@ -116,7 +125,7 @@ impl Partition {
 }
 
 /// Cells that serve `rows` rows well: measured on 300,000 words, the best lies between 1,024 and 2,048.
-fn auto_cells(rows: usize) -> usize {
+pub(crate) fn auto_cells(rows: usize) -> usize {
     (4.0 * (rows as f64).sqrt()) as usize / 32 * 32
 }
 
@@ -161,6 +170,7 @@ pub(crate) fn partition(
         bytes(&centroids)?,
         bytes(&radii)?,
         coded,
+        rows,
     ))))
 }
 

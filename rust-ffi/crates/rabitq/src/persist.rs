@@ -79,7 +79,9 @@ struct Fixed {
     centroids: OneBit,
     /// 1 where an IVF index keeps no originals.
     codes_only: u32,
-    reserved: [u32; 2],
+    /// Rows that the index had when its cells were trained.
+    trained: u32,
+    reserved: u32,
 }
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -219,7 +221,10 @@ pub(crate) fn save(path: &Path, options: &Options, segment: Option<&Segment>) ->
             .and_then(|p| p.coded.codes.as_ref())
             .map_or(OneBit::zeroed(), |c| c.one),
         codes_only: (options.kind == Kind::Ivf && !options.keeps_originals()) as u32,
-        reserved: [0; 2],
+        trained: codes
+            .and_then(|c| c.partition.as_ref())
+            .map_or(0, |p| p.trained as u32),
+        reserved: 0,
     };
     replace(path, |file| write(file, fixed, &sections))
         .map_err(|e| Error::persist(path, "write", e))
@@ -760,6 +765,9 @@ impl Parsed {
             places: None,
             inverse_norms: None,
         };
-        Ok(Arc::new(Partition::new(own.dim, centroids, radii, coded)))
+        let trained = self.fixed.trained as usize;
+        Ok(Arc::new(Partition::new(
+            own.dim, centroids, radii, coded, trained,
+        )))
     }
 }
