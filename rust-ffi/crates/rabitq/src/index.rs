@@ -8,6 +8,7 @@ use simd::Simd;
 use crate::error::{Error, Result};
 use crate::iter::RowIter;
 use crate::options::{Control, Kind, Options, OriginalsMode, Search, Stats};
+use crate::partition::Partition;
 use crate::pool;
 use crate::range::{RangeHits, range};
 use crate::rows::{Ids, Rows, Source, check_vector};
@@ -109,7 +110,7 @@ pub(crate) struct SegmentView {
 }
 
 impl SegmentView {
-    fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.segment.rows - self.dead.count()
     }
 }
@@ -120,8 +121,19 @@ pub(crate) struct Snapshot {
     pub(crate) version: u64,
     /// How new rows are coded, once there are rows to learn it from.
     pub(crate) coding: Option<Coding>,
+    /// Rows of the largest cell when the cells were trained or opened.
+    pub(crate) largest_cell: usize,
     pub(crate) segments: Vec<SegmentView>,
     pub(crate) tail: Tail,
+}
+
+impl SegmentView {
+    pub(crate) fn whole(segment: Segment) -> Self {
+        SegmentView {
+            segment: Arc::new(segment),
+            dead: Tombstones::default(),
+        }
+    }
 }
 
 enum Found {
@@ -133,6 +145,26 @@ impl Snapshot {
     pub(crate) fn live(&self) -> usize {
         self.segments.iter().map(SegmentView::live).sum::<usize>() + self.tail.len()
             - self.tail.deleted()
+    }
+
+    /// Every partition that rows are divided by, each once.
+    fn partitions(&self) -> Vec<&Partition> {
+        let of_segments = self.segments.iter().filter_map(|v| v.segment.partition());
+        let of_new_rows = self.coding.iter().filter_map(|c| c.partition.as_ref());
+        let mut all: Vec<&Partition> = Vec::new();
+        for partition in of_segments.chain(of_new_rows) {
+            if !all.iter().any(|known| std::ptr::eq(*known, &**partition)) {
+                all.push(partition);
+            }
+        }
+        all
+    }
+
+    /// Codes new rows as those of `segment` are coded.
+    pub(crate) fn learn(&mut self, segment: &Segment) {
+        self.coding = segment.codes.as_ref().map(Codes::coding);
+        let cells = segment.codes.iter().flat_map(|c| &c.cells);
+        self.largest_cell = cells.map(|c| c.rows as usize).max().unwrap_or(0);
     }
 
     fn find(&self, id: i64) -> Option<Found> {
@@ -160,20 +192,7 @@ impl Snapshot {
 
     /// Live rows with their ids, where originals are kept.
     pub(crate) fn originals(&self) -> (Vec<&[f32]>, Vec<i64>) {
-        let (mut rows, mut ids) = (
-            Vec::with_capacity(self.live()),
-            Vec::with_capacity(self.live()),
-        );
-        for view in &self.segments {
-            for row in (0..view.segment.rows).filter(|&row| !view.dead.contains(row)) {
-                rows.push(
-                    view.segment
-                        .original(row)
-                        .expect("asked for by kinds that keep originals"),
-                );
-                ids.push(view.segment.ids.get(row));
-            }
-        }
+        let (mut rows, mut ids) = originals(&self.segments);
         self.tail_rows(&mut rows, &mut ids);
         (rows, ids)
     }
@@ -185,6 +204,23 @@ impl Snapshot {
             ids.push(self.tail.ids()[row]);
         }
     }
+}
+
+/// Live rows of some segments with their ids, where originals are kept.
+pub(crate) fn originals(views: &[SegmentView]) -> (Vec<&[f32]>, Vec<i64>) {
+    let live = views.iter().map(SegmentView::live).sum();
+    let (mut rows, mut ids) = (Vec::with_capacity(live), Vec::with_capacity(live));
+    for view in views {
+        for row in (0..view.segment.rows).filter(|&row| !view.dead.contains(row)) {
+            rows.push(
+                view.segment
+                    .original(row)
+                    .expect("asked for by kinds that keep originals"),
+            );
+            ids.push(view.segment.ids.get(row));
+        }
+    }
+    (rows, ids)
 }
 
 /// Index kinds that scan all their codes or originals: flat, rabitq, asym and plus, on the cell
@@ -213,6 +249,7 @@ impl CellIndex {
             Snapshot {
                 version: 0,
                 coding: None,
+                largest_cell: 0,
                 segments: Vec::new(),
                 tail,
             },
@@ -243,30 +280,18 @@ impl CellIndex {
     }
 
     pub(crate) fn from_segment(options: Options, segment: Segment) -> Self {
-        let coding = segment
-            .codes
-            .as_ref()
-            .map(Codes::coding)
-            .filter(|_| segment.rows > 0);
-        let tail = Tail::new(options.dim);
-        let view = SegmentView {
-            segment: Arc::new(segment),
-            dead: Tombstones::default(),
+        let mut snapshot = Snapshot {
+            version: 0,
+            coding: None,
+            largest_cell: 0,
+            segments: Vec::new(),
+            tail: Tail::new(options.dim),
         };
-        let segments = if view.segment.rows > 0 {
-            vec![view]
-        } else {
-            Vec::new()
-        };
-        Self::over(
-            options,
-            Snapshot {
-                version: 0,
-                coding,
-                segments,
-                tail,
-            },
-        )
+        if segment.rows > 0 {
+            snapshot.learn(&segment);
+            snapshot.segments.push(SegmentView::whole(segment));
+        }
+        Self::over(options, snapshot)
     }
 
     fn over(options: Options, snapshot: Snapshot) -> Self {
@@ -293,7 +318,7 @@ impl CellIndex {
         self.snapshot.store(Arc::new(next));
     }
 
-    fn builder(&self) -> Builder<'_> {
+    pub(crate) fn builder(&self) -> Builder<'_> {
         Builder {
             simd: self.simd,
             options: &self.options,
@@ -355,15 +380,39 @@ impl CellIndex {
         next.tail_rows(&mut all, &mut all_ids);
         all.extend((0..rows.len()).map(|i| rows.row(i)));
         all_ids.extend((0..rows.len()).map(|i| ids.get(i)));
-        let coding = next.coding.as_ref();
+        if let Some(cells) = self.cells_due(next, all.len()) {
+            let (mut segments, grown) = self.regrow(next, cells, all, all_ids)?;
+            next.learn(&grown);
+            segments.push(SegmentView::whole(grown));
+            next.segments = segments;
+            next.tail = Tail::new(self.options.dim);
+            return Ok(());
+        }
+        let coding = self.coding_of(next.coding.as_ref(), all.len());
+        let coding = coding.as_ref();
+        // Cells are trained when there are rows enough, not on the first ones.
+        let undivided = Options {
+            nlist: 1,
+            ..self.options.clone()
+        };
+        let builder = Builder {
+            options: if self.options.keeps_originals() {
+                &undivided
+            } else {
+                &self.options
+            },
+            ..self.builder()
+        };
         let segment =
             pool::install(
                 || match (self.options.keeps_originals(), all.len() == rows.len()) {
-                    (false, true) => self.builder().checked_view(coding, rows, ids),
-                    _ => self.builder().checked(coding, &all, &all_ids),
+                    (false, true) => builder.checked_view(coding, rows, ids),
+                    _ => builder.checked(coding, &all, &all_ids),
                 },
             )?;
-        next.coding = segment.codes.as_ref().map(Codes::coding);
+        if next.coding.is_none() {
+            next.learn(&segment);
+        }
         let mut merged = segment.rows;
         let mut first = next.segments.len();
         while first > 0 {
@@ -374,18 +423,13 @@ impl CellIndex {
             merged += older.live();
             first -= 1;
         }
-        next.segments.push(SegmentView {
-            segment: Arc::new(segment),
-            dead: Tombstones::default(),
-        });
+        next.segments.push(SegmentView::whole(segment));
         next.tail = Tail::new(self.options.dim);
         if first + 1 < next.segments.len() {
-            let merged = self.gather(&next.segments[first..])?;
+            let alike = self.divided_alike(next.coding.as_ref(), &next.segments[first..])?;
+            let merged = self.gather(&alike)?;
             next.segments.truncate(first);
-            next.segments.push(SegmentView {
-                segment: Arc::new(merged),
-                dead: Tombstones::default(),
-            });
+            next.segments.push(SegmentView::whole(merged));
         }
         Ok(())
     }
@@ -399,17 +443,14 @@ impl CellIndex {
                 && view.live() > 0
             {
                 let segment = self.gather(std::slice::from_ref(view))?;
-                *view = SegmentView {
-                    segment: Arc::new(segment),
-                    dead: Tombstones::default(),
-                };
+                *view = SegmentView::whole(segment);
             }
         }
         next.segments.retain(|view| view.live() > 0);
         Ok(())
     }
 
-    fn gather(&self, views: &[SegmentView]) -> Result<Segment> {
+    pub(crate) fn gather(&self, views: &[SegmentView]) -> Result<Segment> {
         let keeps: Vec<_> = views
             .iter()
             .map(|view| |row: usize| !view.dead.contains(row))
@@ -447,10 +488,7 @@ impl CellIndex {
         }
         let mut views = snapshot.segments.clone();
         if !clean {
-            views.push(SegmentView {
-                segment: Arc::new(self.sealed_tail(snapshot)?),
-                dead: Tombstones::default(),
-            });
+            views.push(SegmentView::whole(self.sealed_tail(snapshot)?));
         }
         self.gather(&views).map(|segment| Some(Arc::new(segment)))
     }
@@ -504,6 +542,8 @@ impl VectorIndex for CellIndex {
             .iter()
             .map(|v| v.segment.resident() + v.dead.resident())
             .sum();
+        let mapped: usize = snapshot.segments.iter().map(|v| v.segment.mapped()).sum();
+        let partitions = snapshot.partitions();
         Info {
             options: self.options.clone(),
             rows: snapshot.live() as u64,
@@ -512,14 +552,14 @@ impl VectorIndex for CellIndex {
             cells: snapshot
                 .coding
                 .as_ref()
-                .and_then(|coding| coding.partition.as_ref())
-                .map_or(0, |partition| partition.count() as u64),
-            memory_bytes: (size_of::<Self>() + resident + snapshot.tail.resident()) as u64,
-            mapped_bytes: snapshot
-                .segments
-                .iter()
-                .map(|v| v.segment.mapped() as u64)
-                .sum(),
+                .and_then(|c| c.partition.as_ref())
+                .map_or(0, |p| p.count() as u64),
+            memory_bytes: (size_of::<Self>()
+                + resident
+                + snapshot.tail.resident()
+                + partitions.iter().map(|p| p.resident()).sum::<usize>())
+                as u64,
+            mapped_bytes: (mapped + partitions.iter().map(|p| p.mapped()).sum::<usize>()) as u64,
             version: snapshot.version,
             code_bytes: match self.options.kind {
                 Kind::Flat => 0,
@@ -684,7 +724,8 @@ impl VectorIndex for CellIndex {
             })
             .collect();
         if let Some(view) = next.segments.first() {
-            next.coding = view.segment.codes.as_ref().map(Codes::coding);
+            let segment = view.segment.clone();
+            next.learn(&segment);
         }
         next.tail = Tail::new(self.options.dim);
         self.publish(next);

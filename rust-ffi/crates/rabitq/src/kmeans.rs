@@ -44,6 +44,50 @@ pub(crate) struct Tiles<B> {
 /// taken from.
 const MIDDLE: i16 = (TILE_MAX as i16 + 1) / 2;
 
+/// Rows are assigned in single precision where the bytes' part of a squared distance's error is more
+/// than this part of the mean squared distance: where clusters lie far apart and each is divided
+/// into many cells.
+const COARSE: f32 = 0.05;
+
+/// The standard deviation of a squared distance by bytes to centroids of this mean squared length.
+pub(crate) fn byte_error(mean_sq: f32, step: f32) -> f32 {
+    2.0 * mean_sq.sqrt() * step / 12f32.sqrt()
+}
+
+/// Whether bytes are too coarse to tell which centroid is the nearest.
+pub(crate) fn is_coarse(mean_sq: f32, step: f32, inertia: f32) -> bool {
+    byte_error(mean_sq, step) > COARSE * inertia
+}
+
+/// The mean squared length of centroids.
+pub(crate) fn mean_sq(simd: Simd, centroids: &[f32], dim: usize) -> f32 {
+    let sum: f64 = centroids
+        .chunks_exact(dim)
+        .map(|c| f64::from(simd.dot(c, c)))
+        .sum();
+    (sum / (centroids.len() / dim).max(1) as f64) as f32
+}
+
+/// The centroid with the least |x - c|² + bias for each of some rows, the first of several.
+pub(crate) fn nearest_exactly(
+    simd: Simd,
+    dim: usize,
+    rows: &[f32],
+    centroids: &[f32],
+    biases: &[f32],
+    nearest: &mut [u32],
+) {
+    let mut distances = vec![0f32; biases.len()];
+    for (row, nearest) in rows.chunks_exact(dim).zip(nearest) {
+        simd.l2_rows(row, centroids, dim, dim, &mut distances);
+        let keys = distances.iter().zip(biases).map(|(d, b)| d + b);
+        let least = keys
+            .enumerate()
+            .min_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+        *nearest = least.map_or(0, |(c, _)| c as u32);
+    }
+}
+
 /// Bytes of a row or a column of `dim` components: whole runs of four.
 pub(crate) fn tile_width(dim: usize) -> usize {
     dim.next_multiple_of(4)
@@ -234,6 +278,7 @@ pub(crate) struct Trained {
     pub(crate) biases: Vec<f32>,
     /// The cell of each row.
     pub(crate) cells: Vec<u32>,
+    coarse: bool,
 }
 
 /// `count` centroids of `rows` by balanced k-means; the same for any number of threads. The rows are
@@ -251,10 +296,13 @@ pub(crate) fn train(simd: Simd, rows: &[f32], dim: usize, count: usize, seed: u6
         centroids,
         biases: vec![0.0; count],
         cells: vec![0; total],
+        coarse: false,
     };
     let rounded = Rounded::new(simd, rows, dim);
     for iteration in 0..ITERATIONS {
-        if iteration < WHOLE || count <= 2 * AROUND {
+        if trained.coarse {
+            trained.assign_exactly(simd, rows, dim);
+        } else if iteration < WHOLE || count <= 2 * AROUND {
             trained.assign(simd, &rounded, dim);
         } else {
             trained.assign_around(simd, &rounded, dim);
@@ -262,7 +310,11 @@ pub(crate) fn train(simd: Simd, rows: &[f32], dim: usize, count: usize, seed: u6
         let sizes = move_to_means(simd, rows, dim, &trained.cells, &mut trained.centroids);
         trained.balance(simd, rows, dim, &sizes);
     }
-    trained.assign(simd, &rounded, dim);
+    if trained.coarse {
+        trained.assign_exactly(simd, rows, dim);
+    } else {
+        trained.assign(simd, &rounded, dim);
+    }
     trained
 }
 
@@ -338,6 +390,15 @@ impl Trained {
         }
     }
 
+    /// The same in single precision.
+    fn assign_exactly(&mut self, simd: Simd, rows: &[f32], dim: usize) {
+        let (centroids, biases) = (&self.centroids, &self.biases);
+        self.cells
+            .par_chunks_mut(ROWS)
+            .zip(rows.par_chunks(ROWS * dim))
+            .for_each(|(cells, rows)| nearest_exactly(simd, dim, rows, centroids, biases, cells));
+    }
+
     /// Makes the cells that are too large harder to enter.
     fn balance(&mut self, simd: Simd, rows: &[f32], dim: usize, sizes: &[u32]) {
         let (mut sum, mut count) = (0f64, 0);
@@ -349,7 +410,10 @@ impl Trained {
             sum += f64::from(simd.l2(row, &self.centroids[cell as usize * dim..][..dim]));
             count += 1;
         }
-        let step = BIAS_STEP * (sum / f64::from(count)) as f32;
+        let inertia = (sum / f64::from(count)) as f32;
+        let tile_step = tile_step(simd, &self.centroids);
+        self.coarse |= is_coarse(mean_sq(simd, &self.centroids, dim), tile_step, inertia);
+        let step = BIAS_STEP * inertia;
         let mean = self.cells.len() as f32 / sizes.len() as f32;
         for (bias, &size) in self.biases.iter_mut().zip(sizes) {
             *bias = *bias * BIAS_FADES + step * (size as f32 / mean - 1.0).min(MAX_EXCESS);
@@ -464,6 +528,7 @@ mod tests {
                     centroids: c.clone(),
                     biases: vec![0.0; count],
                     cells: vec![0; n],
+                    coarse: false,
                 };
                 trained.assign(simd, &Rounded::new(simd, &x, dim), dim);
                 for (x, &found) in x.chunks_exact(dim).zip(&trained.cells) {

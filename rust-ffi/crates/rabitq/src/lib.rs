@@ -7,6 +7,7 @@
 mod encode;
 mod error;
 mod filter;
+mod grow;
 mod ids;
 mod index;
 mod iter;

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
@@ -6,8 +7,8 @@ use simd::{Simd, TILE_COLUMNS};
 use crate::encode::{Codec, inverse_norm};
 use crate::error::Result;
 use crate::kmeans::{
-    Tiles, assignment_keys, column_norms, put_tiles, round_row, tile_bytes, tile_step, tile_width,
-    train,
+    Tiles, assignment_keys, byte_error, column_norms, is_coarse, nearest_exactly, put_tiles,
+    round_row, tile_bytes, tile_step, tile_width, train,
 };
 use crate::map::{AlignedBuf, Bytes};
 use crate::options::{Control, Metric, Options};
@@ -17,9 +18,11 @@ use crate::rows::Rows;
 /// Sampled rows for each cell in training; fewer cost recall, more cost time.
 const SAMPLED: usize = 128;
 /// Fewer rows a cell than this do not train a centroid (the limit that faiss warns at).
-const MIN_ROWS: usize = 39;
+pub(crate) const MIN_ROWS: usize = 39;
 /// Rows of one unit of parallel work.
 const CHUNK: usize = 1024;
+/// Standard deviations of a key's rounding within which the centroids themselves are asked.
+const MARGIN: f32 = 3.0;
 /// So many cells are probed in the order of their distance.
 const SORTED: usize = 16;
 /// Of so many keys the nearest are chosen without a look at all of them in order.
@@ -38,7 +41,18 @@ pub(crate) struct Partition {
     pub(crate) tiles: Tiles<Bytes>,
     /// The part of a cell's key that does not depend on the query; infinite past the last cell.
     pub(crate) keys: Bytes,
+    /// Rows that the index had when the cells were trained.
+    pub(crate) trained: usize,
     rotated: OnceLock<Vec<f32>>,
+    errors: OnceLock<Errors>,
+}
+
+/// How far the tiles can be trusted.
+struct Errors {
+    /// The mean squared length of P (c - m).
+    mean_sq: f32,
+    /// Whether rows are assigned in single precision.
+    coarse: bool,
 }
 
 /// A row's way from the index's mean to its own centroid.
@@ -56,6 +70,7 @@ impl Partition {
         biases: Bytes,
         tiles: Tiles<Bytes>,
         keys: Bytes,
+        trained: usize,
     ) -> Self {
         Partition {
             dim,
@@ -64,7 +79,9 @@ impl Partition {
             biases,
             tiles,
             keys,
+            trained,
             rotated: OnceLock::new(),
+            errors: OnceLock::new(),
         }
     }
 
@@ -83,6 +100,7 @@ impl Partition {
         rotated: Vec<f32>,
         biases: &[f32],
         radii: &[f32],
+        rows: usize,
     ) -> Result<Self> {
         let dim = codec.layout.dim;
         let mut centroids = rotated.clone();
@@ -112,6 +130,7 @@ impl Partition {
             bytes(biases)?,
             tiles,
             bytes(&keys)?,
+            rows,
         ))
     }
 
@@ -132,6 +151,24 @@ impl Partition {
                 codec.rotation.forward(simd, z);
             }
             all
+        })
+    }
+
+    fn errors(&self, simd: Simd, codec: &Codec) -> &Errors {
+        self.errors.get_or_init(|| {
+            let mut sum = 0f64;
+            for c in self.centroids.typed::<f32>().chunks_exact(self.dim) {
+                sum += f64::from(simd.l2(c, &codec.mean));
+            }
+            let mean_sq = (sum / self.count().max(1) as f64) as f32;
+            let radii = self.radii.typed::<f32>();
+            let spread =
+                radii.iter().map(|r| f64::from(r * r)).sum::<f64>() / radii.len().max(1) as f64;
+            Errors {
+                mean_sq,
+                // The mean squared distance is about half of the squared radius.
+                coarse: is_coarse(mean_sq, self.tiles.step, spread as f32 / 2.0),
+            }
         })
     }
 
@@ -165,7 +202,9 @@ impl Partition {
     /// The cell of each row.
     pub(crate) fn assign(&self, simd: Simd, codec: &Codec, view: Rows) -> Vec<u32> {
         let (dim, width) = (self.dim, self.tiles.width);
-        let keys = assignment_keys(simd, dim, self.rotated(simd, codec), self.biases.typed());
+        let (centroids, biases) = (self.rotated(simd, codec), self.biases.typed());
+        let keys = assignment_keys(simd, dim, centroids, biases);
+        let coarse = self.errors(simd, codec).coarse;
         let mut cells = vec![0u32; view.len()];
         cells
             .par_chunks_mut(CHUNK)
@@ -176,6 +215,10 @@ impl Partition {
                     codec,
                     (chunk * CHUNK..).take(cells.len()).map(|i| view.row(i)),
                 );
+                if coarse {
+                    nearest_exactly(simd, dim, &rows, centroids, biases, cells);
+                    return;
+                }
                 let mut bytes = vec![0i8; cells.len() * width];
                 let steps: Vec<f32> = rows
                     .chunks_exact(dim)
@@ -188,13 +231,13 @@ impl Partition {
     }
 
     /// Writes the cells that a search probes, `wanted` of them, the nearest of them first: by L2, or by
-    /// the best inner product that a cell can hold, <q, c> + |q| R. `z` is P (q - m), `norm` |q|.
+    /// the best inner product that a cell can hold, <q, c> + |q| R. `z` is P (q - m).
     pub(crate) fn nearest(
         &self,
         simd: Simd,
-        metric: Metric,
+        codec: &Codec,
+        query: &[f32],
         z: &[f32],
-        norm: f32,
         wanted: usize,
         out: &mut Nearest,
     ) {
@@ -205,7 +248,7 @@ impl Partition {
             places,
             cells,
         } = out;
-        let columns = self.keys.len() / 4;
+        let (columns, metric) = (self.keys.len() / 4, codec.metric);
         row.resize(self.tiles.width, 0);
         dots.resize(columns, 0);
         keys.resize(columns, 0.0);
@@ -224,14 +267,19 @@ impl Partition {
             keys,
         );
         keys.truncate(self.count());
+        let radii = self.radii.typed::<f32>();
+        let norm = simd.dot(query, query).sqrt();
         if metric == Metric::InnerProduct {
-            let radii = self.radii.typed::<f32>();
             keys.iter_mut()
                 .zip(radii)
                 .for_each(|(key, r)| *key -= norm * r);
         }
-        let key = |&cell: &u32| (keys[cell as usize], cell);
-        let by = |a: &u32, b: &u32| key(a).0.total_cmp(&key(b).0).then(a.cmp(b));
+        // Keys are right but for the rounding of both sides; those within it of the last that is wanted
+        // are told apart by the centroids themselves.
+        let errors = self.errors(simd, codec);
+        let of_row = byte_error(errors.mean_sq, step);
+        let of_cells = byte_error(simd.dot(z, z), self.tiles.step);
+        let margin = MARGIN * weight.abs() / 2.0 * (of_row * of_row + of_cells * of_cells).sqrt();
         cells.clear();
         if wanted < keys.len() / 4 && keys.len() > SAMPLED_KEYS {
             // A limit that some more than wanted keep, by a sample of the keys.
@@ -243,7 +291,7 @@ impl Partition {
             let part = wanted as f32 / keys.len() as f32 * sample.len() as f32;
             let rank = (part + 2.0 * part.sqrt() + 1.0) as usize;
             if rank < sample.len() {
-                let limit = *sample.select_nth_unstable_by(rank, f32::total_cmp).1;
+                let limit = *sample.select_nth_unstable_by(rank, f32::total_cmp).1 + margin;
                 let count = simd.places_up_to(keys, limit, places);
                 if count >= wanted {
                     cells.extend_from_slice(&places[..count]);
@@ -254,16 +302,49 @@ impl Partition {
             cells.extend(0..keys.len() as u32);
         }
         if wanted < cells.len() {
-            cells.select_nth_unstable_by(wanted, by);
-            cells.truncate(wanted);
+            let limit = keys[*cells.select_nth_unstable_by(wanted - 1, by(keys)).1 as usize];
+            cells.retain(|&cell| keys[cell as usize] <= limit + margin);
+            if wanted < cells.len() {
+                // Exact keys differ from the others by a constant, which one of them tells well enough.
+                let offset = limit - self.exact_key(simd, metric, query, norm, cells[wanted - 1]);
+                for &cell in cells.iter() {
+                    let key = &mut keys[cell as usize];
+                    if *key >= limit - margin {
+                        *key = (self.exact_key(simd, metric, query, norm, cell) + offset)
+                            .max(limit - margin);
+                    }
+                }
+                cells.select_nth_unstable_by(wanted, by(keys));
+                cells.truncate(wanted);
+            }
         }
         // The nearest set the threshold; among the others, order gains nothing.
         let first = cells.len().min(SORTED);
         if first < cells.len() {
-            cells.select_nth_unstable_by(first, by);
+            cells.select_nth_unstable_by(first, by(keys));
         }
-        cells[..first].sort_unstable_by(by);
+        cells[..first].sort_unstable_by(by(keys));
         cells[first..].sort_unstable();
+    }
+
+    /// A cell's key but for what is the same for all cells.
+    fn exact_key(&self, simd: Simd, metric: Metric, query: &[f32], norm: f32, cell: u32) -> f32 {
+        let centroid = self.centroid(cell as usize);
+        match metric {
+            Metric::InnerProduct => {
+                -simd.dot(query, centroid) - norm * self.radii.typed::<f32>()[cell as usize]
+            }
+            _ => simd.l2(query, centroid),
+        }
+    }
+}
+
+/// The order of cells by their keys.
+fn by(keys: &[f32]) -> impl Fn(&u32, &u32) -> Ordering + '_ {
+    |a, b| {
+        keys[*a as usize]
+            .total_cmp(&keys[*b as usize])
+            .then(a.cmp(b))
     }
 }
 
@@ -279,7 +360,7 @@ pub(crate) struct Nearest {
 
 /// Cells that serve `rows` rows well: of 300,000 words, 1,024 are searched faster than 512 or 2,048
 /// at a recall of .95.
-fn auto_cells(rows: usize) -> usize {
+pub(crate) fn auto_cells(rows: usize) -> usize {
     (2.0 * (rows as f64).sqrt()) as usize / 16 * 16
 }
 
@@ -329,7 +410,15 @@ pub(crate) fn partition(
         let radius = &mut radii[cell as usize];
         *radius = radius.max(simd.l2(row, centroid).sqrt());
     }
-    Partition::of(simd, codec, trained.centroids, &trained.biases, &radii).map(Some)
+    Partition::of(
+        simd,
+        codec,
+        trained.centroids,
+        &trained.biases,
+        &radii,
+        rows,
+    )
+    .map(Some)
 }
 
 fn bytes(values: &[f32]) -> Result<Bytes> {

@@ -80,7 +80,9 @@ struct Fixed {
     tile_step: f32,
     /// 1 where an IVF index keeps no originals.
     codes_only: u32,
-    reserved: [u32; 4],
+    /// Rows that the index had when its cells were trained.
+    trained: u32,
+    reserved: [u32; 3],
 }
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -222,7 +224,10 @@ pub(crate) fn save(path: &Path, options: &Options, segment: Option<&Segment>) ->
             .and_then(|c| c.partition.as_ref())
             .map_or(0.0, |p| p.tiles.step),
         codes_only: (options.kind == Kind::Ivf && !options.keeps_originals()) as u32,
-        reserved: [0; 4],
+        trained: codes
+            .and_then(|c| c.partition.as_ref())
+            .map_or(0, |p| p.trained as u32),
+        reserved: [0; 3],
     };
     replace(path, |file| write(file, fixed, &sections))
         .map_err(|e| Error::persist(path, "write", e))
@@ -741,7 +746,13 @@ impl Parsed {
         };
         let keys = self.section(Section::CentroidKeys, Some(keys))?;
         Ok(Arc::new(Partition::new(
-            dim, centroids, radii, biases, tiles, keys,
+            dim,
+            centroids,
+            radii,
+            biases,
+            tiles,
+            keys,
+            self.fixed.trained as usize,
         )))
     }
 }

@@ -447,15 +447,7 @@ impl<'a, S: Sink> CodeScan<'a, S> {
     /// The `wanted` cells that are probed first, nearest first.
     fn nearest_cells(&self, partition: &Partition, wanted: usize, near: &mut Nearest) {
         let (simd, query) = (self.search.simd, self.search.query);
-        let norm = simd.dot(query, query).sqrt();
-        partition.nearest(
-            simd,
-            self.codes.codec.metric,
-            &self.query.z,
-            norm,
-            wanted,
-            near,
-        );
+        partition.nearest(simd, &self.codes.codec, query, &self.query.z, wanted, near);
     }
 
     /// Scans whole cells; the next one's centroid and first blocks are on their way meanwhile.

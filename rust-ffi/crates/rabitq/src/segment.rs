@@ -81,9 +81,9 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Bytes of private memory without those of the partition, which segments share.
     pub(crate) fn resident(&self) -> usize {
         let codes = self.codes.as_ref().map_or(0, Codes::resident);
-        let partition = self.partition().map_or(0, |p| p.resident());
         let originals = match &self.originals {
             Some(Originals::Owned { bytes, .. }) => bytes.resident(),
             _ => 0,
@@ -93,12 +93,11 @@ impl Segment {
             .flatten()
             .map(Bytes::resident)
             .sum::<usize>();
-        self.ids.resident() + codes + partition + originals + rest
+        self.ids.resident() + codes + originals + rest
     }
 
     pub(crate) fn mapped(&self) -> usize {
         let codes = self.codes.as_ref().map_or(0, Codes::mapped);
-        let partition = self.partition().map_or(0, |p| p.mapped());
         let originals = match &self.originals {
             Some(Originals::Owned { bytes, .. }) => bytes.mapped(),
             Some(Originals::File(file)) => file.mapped(),
@@ -109,7 +108,7 @@ impl Segment {
             .flatten()
             .map(Bytes::mapped)
             .sum::<usize>();
-        self.ids.mapped() + codes + partition + originals + rest
+        self.ids.mapped() + codes + originals + rest
     }
 
     pub(crate) fn partition(&self) -> Option<&Arc<Partition>> {

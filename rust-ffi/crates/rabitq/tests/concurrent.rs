@@ -158,6 +158,7 @@ fn run(kind: Kind, bits: u32, versions: i64) {
             let mut rng = rng(51);
             let folder = tempfile::tempdir().unwrap();
             let mut filler = 1000;
+            let mut cells = std::collections::BTreeSet::new();
             for version in 1..=versions {
                 // Rows far away, so that tails are sealed, merged and tidied.
                 let n = rng.random_range(0..700);
@@ -171,6 +172,7 @@ fn run(kind: Kind, bits: u32, versions: i64) {
                 index
                     .upsert(view(&batch(&all, version), DIM), Ids::From(0))
                     .unwrap();
+                cells.insert(index.info().cells);
                 if rng.random_bool(0.3) {
                     let gone: Vec<i64> = (1000..filler).step_by(2).collect();
                     index.remove(&gone).unwrap();
@@ -185,6 +187,7 @@ fn run(kind: Kind, bits: u32, versions: i64) {
                     assert_eq!(read(&*opened, &filter, 0).0, version);
                 }
             }
+            assert!(kind != Kind::Ivf || cells.len() > 3, "{cells:?} cells");
         });
         let written = writer.join();
         done.store(true, Ordering::Relaxed);

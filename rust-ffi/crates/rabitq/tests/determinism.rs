@@ -7,7 +7,7 @@ mod common;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use common::*;
-use rabitq::{Ids, Kind};
+use rabitq::{Ids, Kind, Metric, Options, OriginalsMode};
 
 const CHILD: &str = "RUVECTOR_TEST_FLUSH";
 
@@ -66,6 +66,27 @@ fn digest(flush: bool) -> u64 {
             flush_denormals(false);
         }
     }
+    // Cells that are trained and grow as rows come.
+    let (data, dim) = (rows(Shape::Clustered, 9_000, 24, &mut rng), 24);
+    flush_denormals(flush);
+    for (metric, originals) in [
+        (Metric::L2, OriginalsMode::Copy),
+        (Metric::Cosine, OriginalsMode::None),
+    ] {
+        let index = rabitq::create(Options {
+            originals,
+            ..options(Kind::Ivf, metric, dim, 5)
+        });
+        let index = index.unwrap();
+        for (i, batch) in data.chunks(700 * dim).enumerate() {
+            index
+                .upsert(view(batch, dim), Ids::From(i as i64 * 650))
+                .unwrap();
+            index.info().cells.hash(&mut hash);
+        }
+        save_bytes(&*index).hash(&mut hash);
+    }
+    flush_denormals(false);
     hash.finish()
 }
 

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use common::*;
 use proptest::prelude::*;
 use rabitq::{
-    Control, Error, Filter, Ids, Kind, MappedRows, Metric, OpenMode, RangeHits, Rows, Search,
-    Source, VectorBuffer, VectorIndex,
+    Control, Error, Filter, Ids, Kind, MappedRows, Metric, OpenMode, Options, OriginalsMode,
+    RangeHits, Rows, Search, Source, VectorBuffer, VectorIndex,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -574,12 +574,25 @@ struct Model {
     kind: Kind,
     metric: Metric,
     dim: usize,
+    keeps_originals: bool,
     rows: HashMap<i64, Vec<f32>>,
     next: i64,
     rng: StdRng,
 }
 
 impl Model {
+    fn new(options: &Options, seed: u64) -> Self {
+        Model {
+            kind: options.kind,
+            metric: options.metric,
+            dim: options.dim,
+            keeps_originals: options.keeps_originals(),
+            rows: HashMap::new(),
+            next: 1000,
+            rng: StdRng::seed_from_u64(seed),
+        }
+    }
+
     fn fresh(&mut self, n: usize) -> Vec<f32> {
         rows(Shape::Raw, n, self.dim, &mut self.rng)
     }
@@ -634,7 +647,7 @@ impl Model {
 
     /// Kinds that keep originals must be exact; the others must give k rows that exist.
     fn check(&self, found: &[(i64, f32)], query: &[f32], ids: &[i64], data: &[f32], k: usize) {
-        if options(self.kind, self.metric, self.dim, 0).keeps_originals() {
+        if self.keeps_originals {
             let truth = oracle(self.metric, query, ids, data);
             assert_exact(found, &truth, k, bounds(self.metric, query, ids, data));
         } else {
@@ -758,7 +771,7 @@ impl Model {
                     .search_range(&query, radius, &exhaustive(1), ids.len(), &mut out)
                     .unwrap();
                 assert!(out.ids.iter().all(|id| self.rows.contains_key(id)));
-                if options(self.kind, self.metric, self.dim, 0).keeps_originals() {
+                if self.keeps_originals {
                     let near = bounds(self.metric, &query, &ids, &data);
                     let found: std::collections::HashSet<i64> = out.ids.iter().copied().collect();
                     for (id, score) in truth {
@@ -778,7 +791,7 @@ impl Model {
 
     fn walk(&self, index: &dyn VectorIndex) {
         let dim = self.dim;
-        let keeps = options(self.kind, self.metric, self.dim, 0).keeps_originals();
+        let keeps = self.keeps_originals;
         let (mut ids, mut vectors) = (vec![0; 77], vec![0.0; 77 * dim]);
         let mut walk = index.iter();
         let mut seen = std::collections::HashSet::new();
@@ -838,12 +851,57 @@ proptest! {
     ) {
         let (kind, metric) = (Kind::try_from(kind).unwrap(), Metric::try_from(metric).unwrap());
         let bits = match kind { Kind::Flat => 0, Kind::Rabitq => 1, _ => bits };
-        let mut model = Model { kind, metric, dim, rows: HashMap::new(), next: 1000, rng: StdRng::seed_from_u64(seed) };
-        let mut index = rabitq::create(options(kind, metric, dim, bits)).unwrap();
+        let options = options(kind, metric, dim, bits);
+        let mut model = Model::new(&options, seed);
+        let mut index = rabitq::create(options).unwrap();
         let folder = folder_in_memory();
         for step in steps {
             model.run(step, &mut index, folder.path());
         }
         model.walk(&*index);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_index_whose_cells_grow_agrees_with_a_map(
+        metric in 0..3i32, bits in 1..=8u32, codes_only in any::<bool>(),
+        dim in prop_oneof![Just(2usize), Just(7), Just(40)],
+        nlist in prop_oneof![Just(0u32), Just(48)],
+        seed in any::<u64>(),
+        before in proptest::collection::vec(step(), 0..8),
+        between in proptest::collection::vec(step(), 0..8),
+        after in proptest::collection::vec(step(), 0..8),
+    ) {
+        let metric = Metric::try_from(metric).unwrap();
+        let mut options = Options { nlist, ..options(Kind::Ivf, metric, dim, bits) };
+        if codes_only {
+            options.originals = OriginalsMode::None;
+        }
+        let mut model = Model::new(&options, seed);
+        let mut index = rabitq::create(options).unwrap();
+        let folder = folder_in_memory();
+        let mut cells = Vec::new();
+        for (steps, rows) in [(before, 1_800), (between, 5_000), (after, 12_000)] {
+            for step in steps {
+                model.run(step, &mut index, folder.path());
+            }
+            // A mapped file would keep its cells.
+            let path = folder.path().join("loaded.rvx");
+            index.save(&path).unwrap();
+            index = rabitq::open(&path, OpenMode::Load, true).unwrap();
+            while model.rows.len() < rows {
+                model.run(Step::AddMany(900), &mut index, folder.path());
+                model.run(Step::Search(seed), &mut index, folder.path());
+            }
+            cells.push(index.info().cells);
+        }
+        prop_assert!(cells[0] >= 2 && cells[0] + (nlist == 0 && !codes_only) as u64 <= cells[2], "{:?}", cells);
+        for step in [Step::Range(seed), Step::Filter(seed), Step::Walk, Step::Reopen(true)] {
+            model.run(step, &mut index, folder.path());
+        }
+        model.run(Step::Search(seed), &mut index, folder.path());
     }
 }

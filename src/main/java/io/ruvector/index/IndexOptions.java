@@ -20,7 +20,7 @@ import java.util.Objects;
  * @param originals where the vectors live in kinds that keep them, of which only {@link IvfIndex}
  *     allows {@code NONE}; the others take {@code COPY} and {@code NONE} alike, and keep nothing
  * @param nlist into how many cells an {@link IvfIndex} divides its rows, 1 to 1,048,576, or 0 for
- *     about {@code 4 * sqrt(rows)}. More cells are scanned faster and found slower; other kinds do
+ *     about {@code 2 * sqrt(rows)}. More cells are scanned faster and found slower; other kinds do
  *     not use it
  * @param nprobe how many cells a search looks into, 1 to 65,536, or 0 for the square root of their
  *     number: more find more and cost more; the default for searches that don't set their own.
