@@ -223,8 +223,7 @@ class NativeLoaderTest {
   /** The check value of CRC-32, so that the name stays the same over versions of this code. */
   @Test
   void nameOfTheFolderInTheCache() throws Exception {
-    assertEquals(
-        "cbf43926-9", NativeLoader.key("123456789".getBytes(StandardCharsets.US_ASCII)));
+    assertEquals("cbf43926-9", NativeLoader.key("123456789".getBytes(StandardCharsets.US_ASCII)));
     run();
     Path file = cached();
     Path folder = cache.resolve("native").resolve(NativeLoader.key(Files.readAllBytes(file)));
