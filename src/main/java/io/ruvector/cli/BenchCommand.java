@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -114,11 +115,21 @@ final class BenchCommand implements Callable<Integer> {
       description = "A name for this run, repeated on each line.")
   private String tag = "";
 
+  @Option(
+      names = "--plot",
+      paramLabel = "FILE",
+      description = "Draw recall against queries per second into this .svg file.")
+  private @Nullable Path plotFile;
+
   @Mixin private final OutputMixin output = new OutputMixin();
   @Mixin final HelpMixin help = new HelpMixin();
 
   @Override
   public Integer call() throws IOException {
+    // Before the work of minutes, not after it.
+    if (plotFile != null && !DataFile.ending(plotFile).equals(".svg")) {
+      throw CliException.usage("--plot: %s: expected a name that ends in .svg".formatted(plotFile));
+    }
     RuVector.configure(threads);
     Vectors vectors = DataFile.vectors(base, dim);
     Vectors queryRows = DataFile.vectors(queryFile, dim);
@@ -137,13 +148,23 @@ final class BenchCommand implements Callable<Integer> {
     }
     var recall = new Recall(vectors, queries, truth, kind.metric().metric(), k);
     Report report = output.report();
+    var plot = new Plot(title(vectors));
     try (VectorIndex index = build(vectors, report)) {
       for (Sweep.Setting setting : sweep.settings()) {
-        report.add("settings", measure(index, queries, recall, setting));
+        report.add("settings", measure(index, queries, recall, setting, plot));
       }
     }
     report.finish();
+    if (plotFile != null) {
+      Files.writeString(plotFile, plot.svg());
+    }
     return ExitCode.OK;
+  }
+
+  private String title(Vectors vectors) {
+    return "%s%s, %s, %,d rows of %d dimensions, k = %d, one thread"
+        .formatted(
+            tag.isEmpty() ? "" : tag + ": ", kind.name(), kind.metric(), vectors.rows(), dim, k);
   }
 
   private static float[][] rows(Vectors vectors, long count) {
@@ -194,7 +215,8 @@ final class BenchCommand implements Callable<Integer> {
     }
   }
 
-  private Row measure(VectorIndex index, float[][] queries, Recall recall, Sweep.Setting setting) {
+  private Row measure(
+      VectorIndex index, float[][] queries, Recall recall, Sweep.Setting setting, Plot plot) {
     SearchRequest[] requests = new SearchRequest[queries.length];
     for (int i = 0; i < requests.length; i++) {
       requests[i] = setting.apply(SearchRequest.of(queries[i]).k(k));
@@ -213,6 +235,7 @@ final class BenchCommand implements Callable<Integer> {
     }
     int from = warm < queries.length ? warm : 0;
     Measurement.Speed speed = measurement.run(from, queries.length, passSeconds);
+    plot.add(new Plot.Point(setting.toString(), found / queries.length, speed.wall()));
     return new Row()
         .put("tag", tag)
         .put("p", setting.toString())

@@ -79,6 +79,15 @@ public final class SearchRequest {
   }
 
   /**
+   * This request with another query.
+   *
+   * @param query as many components as the index has; not copied
+   */
+  public SearchRequest query(float[] query) {
+    return new SearchRequest(query, null, k, parameters, filter, prepared);
+  }
+
+  /**
    * This request for another number of hits.
    *
    * @param k how many, 1 or more

@@ -232,6 +232,44 @@ public interface VectorIndex extends AutoCloseable {
   RangeResult searchRange(RangeRequest request);
 
   /**
+   * Finds the cheapest settings that find a part of the true 10 nearest rows, by measuring: see
+   * {@link #tune(TuneRequest)}.
+   *
+   * @param queries 40 or more, as they will be asked, and not rows of the index
+   * @param recall above 0, at most 1
+   * @throws EmptyIndexException if the index has no rows
+   * @throws DimensionMismatchException if the queries have more or fewer components
+   * @throws IllegalArgumentException if there are too few queries, {@code recall} is out of range,
+   *     or the index keeps no originals to find the true neighbours with
+   * @throws DeadlineExceededException if a minute is too short for one setting
+   */
+  default Tuning tune(Vectors queries, double recall) {
+    return tune(TuneRequest.of(queries, recall));
+  }
+
+  /**
+   * Finds the cheapest settings that reach a recall, by measuring on this machine. They are chosen
+   * on one half of the queries, with a margin for what the other half may be worse by, and judged
+   * on that one: its recall reaches what was asked for 19 times in 20, where the index can.
+   *
+   * <p>Searches run on the calling thread, one after another: let nothing else load it, and do not
+   * change the index meanwhile. The true neighbours, where they are not given, are found by all
+   * threads of the native pool, in some 32 MB of memory.
+   *
+   * @param request the queries and the recall
+   * @throws EmptyIndexException if the index has no rows
+   * @throws DimensionMismatchException if the queries have more or fewer components
+   * @throws InvalidVectorException if a query has a component that is not finite, or is zero under
+   *     the cosine metric
+   * @throws IllegalArgumentException if the index keeps no originals and no truth is given, or a
+   *     truth has fewer than k ids for a query, or ids that are not in the index
+   * @throws DeadlineExceededException if the time is too short to try and to judge one setting
+   */
+  default Tuning tune(TuneRequest request) {
+    return new Tuner(this, request).tune();
+  }
+
+  /**
    * Turns a filter into a bitmap over the rows of this index, for use with many searches.
    *
    * @param filter the ids that may be hits

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -92,6 +93,19 @@ class BenchCommandTest {
     assertTrue(number(lines.get(1), "recall") < number(lines.get(4), "recall"));
     assertTrue(number(lines.get(4), "recall") > .98, lines.get(4));
     assertTrue(number(lines.get(4), "p50_us") <= number(lines.get(4), "p99_us"));
+  }
+
+  @Test
+  void drawsWhatItMeasured() throws IOException {
+    Path plot = folder.resolve("plot.svg");
+    bench(truth, "--index", "plus", "--tag", "t", "--sweep", "epsilon=0.2,1.9", "--plot", plot)
+        .data();
+    String svg = Files.readString(plot);
+    assertTrue(svg.contains("t: plus, l2, 2,000 rows of 24 dimensions"), svg);
+    assertEquals(2, svg.split("<circle ", -1).length - 1);
+    assertTrue(svg.contains(">epsilon=1.9</text>"), svg);
+    bench(truth, "--index", "plus", "--plot", folder.resolve("plot.png")).failure(2);
+    bench(truth, "--index", "plus", "--plot", folder.resolve("none/plot.svg")).failure(1);
   }
 
   @Test
