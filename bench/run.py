@@ -108,6 +108,11 @@ class Bench:
     def run(self, files, phase, config, sweep=None):
         """The engine's own lines: that about the build, and those for each setting."""
         sweep = config.sweep() if sweep is None else sweep
+        # Short passes would count what the JVM compiles in the first of them: those are of the last value, and dropped.
+        spare = config.engine == OURS and config.knob and phase in ('screen', 'tune') and re.search(f'{config.knob}=([^;]*)', sweep)
+        if spare:
+            values = spare[1].split(',')
+            sweep = sweep.replace(spare[0], f'{config.knob}={",".join([values[-1], *values])}')
         command = (f'{self.command(config.engine, files)} {config.flags} {files.flags()} --k {config.k} --threads 1 --tag {phase} '
                    '--format jsonl' + (f" --sweep '{sweep}'" if sweep else ''))
         keep = phase in ('screen', 'tune') and config.engine != OURS
@@ -125,6 +130,8 @@ class Bench:
                 self.failures.append(f'{phase}: {config.engine} {config.flags} {sweep} ended with exit code {done.returncode}')
                 return None, []
             found = [json.loads(line) for line in done.stdout.splitlines()]
+            if spare:
+                del found[1:1 + (len(found) - 1) // (len(values) + 1)]
             if keep:
                 self.kept[command] = found
                 self.cache.write_text(json.dumps(self.kept))
