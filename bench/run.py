@@ -3,8 +3,8 @@
 python bench/run.py SET... [--class plus,exact,codes,ivf,ivf-codes] [--targets .95,.99] [--repeat 5] [--queries N] [--core 1] [--only NAME,...]
 
 SET is a folder with base.f32, query.f32 and truth.i32 (100 nearest). Every engine is tuned on the first queries (1,000, or half of a
-small set) and judged on the others, in whole runs that alternate; an engine that tuning finds slower than half the best peer at every
-recall is judged once. RUVECTOR_CMD replaces scripts/ruvector. Peers' indexes and tuning runs are kept under --work and used again;
+small set) and judged on the others, in whole runs that alternate; among many engines, one that tuning finds slower than half the best peer
+at every recall is judged once. RUVECTOR_CMD replaces scripts/ruvector. Peers' indexes and tuning runs are kept under --work and used again;
 --retune drops the runs. Peers that are not installed are left out. Run it with a Python that has numpy and faiss-cpu.
 """
 import argparse
@@ -28,7 +28,7 @@ import numpy as np
 
 from contests import CONTESTS, OURS
 from curves import read, setting
-from tuning import by_second_knob, measure, tune
+from tuning import by_second_knob, lacking, measure, second, tune
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / 'data'))
@@ -39,8 +39,6 @@ TRUTH_K = 100
 PACKAGES = {'faiss': 'faiss-cpu', 'rabitqlib': 'rabitqlib', 'hnswlib': 'hnswlib', 'scann': 'scann', 'svs': 'scalable-vs'}
 OTHERS = 'ruvector-rabitq 2.3.0, Lucene 10.6.0, jvector 4.0.0-rc.8'
 SCREEN_QUERIES, SCREEN_SECONDS, TUNE_SECONDS = 300, '0.03', '0.2'
-# An engine that reaches this part of the best peer's QPS at some recall is judged in every turn, others once.
-CLOSE = .5
 
 
 @dataclass
@@ -110,6 +108,11 @@ class Bench:
     def run(self, files, phase, config, sweep=None):
         """The engine's own lines: that about the build, and those for each setting."""
         sweep = config.sweep() if sweep is None else sweep
+        # Short passes would count what the JVM compiles in the first of them: those are of the last value, and dropped.
+        spare = config.engine == OURS and config.knob and phase in ('screen', 'tune') and re.search(f'{config.knob}=([^;]*)', sweep)
+        if spare:
+            values = spare[1].split(',')
+            sweep = sweep.replace(spare[0], f'{config.knob}={",".join([values[-1], *values])}')
         command = (f'{self.command(config.engine, files)} {config.flags} {files.flags()} --k {config.k} --threads 1 --tag {phase} '
                    '--format jsonl' + (f" --sweep '{sweep}'" if sweep else ''))
         keep = phase in ('screen', 'tune') and config.engine != OURS
@@ -119,11 +122,16 @@ class Bench:
             done = subprocess.run(['taskset', '-c', str(self.args.core), *shlex.split(command)],
                                   env=dict(self.environment, BENCH_PASS_SECONDS=seconds), stdout=subprocess.PIPE, text=True)
             if done.returncode:
-                if config.engine == OURS and phase != 'empty':
+                # Not every engine can be built of 64 rows.
+                if phase == 'empty':
+                    return None, []
+                if config.engine == OURS:
                     sys.exit(f'exit code {done.returncode}: {command}')
                 self.failures.append(f'{phase}: {config.engine} {config.flags} {sweep} ended with exit code {done.returncode}')
                 return None, []
             found = [json.loads(line) for line in done.stdout.splitlines()]
+            if spare:
+                del found[1:1 + (len(found) - 1) // (len(values) + 1)]
             if keep:
                 self.kept[command] = found
                 self.cache.write_text(json.dumps(self.kept))
@@ -145,7 +153,7 @@ def contest(bench, spec, parts, names):
     runs = {phase: functools.partial(bench.run, parts[phase], phase) for phase in ('screen', 'tune')}
     best = {e: tune(runs['screen'], runs['tune'], [c for c in configs if c.engine == e], spec.targets) for e in engines}
     peers = {t: max((best[e][t][0] for e in engines if e != OURS and t in best[e]), default=0) for t in spec.targets}
-    close = {e for e in engines if e == OURS or any(qps >= CLOSE * peers[t] for t, (qps, *_) in best[e].items())}
+    close = {e for e in engines if e == OURS or any(qps >= spec.close * peers[t] for t, (qps, *_) in best[e].items())}
     empty = {e: empty_call(bench, *next(iter(best[e].values()))[1:], parts) for e in engines if best[e]}
     builds, reads = {}, {}
     wanted = {e: {t: (config, points) for t, (_, config, points) in best[e].items()} for e in engines}
@@ -154,9 +162,14 @@ def contest(bench, spec, parts, names):
             if turn and engine not in close:
                 continue
             for config in dict.fromkeys(config for config, _ in wanted[engine].values()):
-                values = by_second_knob(config, [p for c, points in wanted[engine].values() if c == config for p in points])
-                build, points = measure(functools.partial(bench.run, parts['judge'], f'judge{turn}'), config, values)
-                for target in [t for t, w in wanted[engine].items() if w[0] == config]:
+                run = functools.partial(bench.run, parts['judge'], f'judge{turn}')
+                of = {t: points for t, (c, points) in wanted[engine].items() if c == config}
+                build, points = measure(run, config, by_second_knob(config, [p for some in of.values() for p in some]))
+                if turn == 0 and points and config.knob:
+                    # These queries are harder or easier: the same curve, a little further along.
+                    more = lacking(config, points, [(second(config, some[0]), t) for t, some in of.items()])
+                    points += measure(run, config, more)[1] if more else []
+                for target in of:
                     cpu, wall = read(points, config.knob, target), read(points, config.knob, target, 'qps')
                     if cpu is None:
                         del wanted[engine][target]
@@ -165,7 +178,8 @@ def contest(bench, spec, parts, names):
                     wanted[engine][target] = config, cpu.points if turn == 0 else wanted[engine][target][1]
                     top = max(cpu.points, key=lambda p: p['recall'])
                     builds[engine, target] = build
-                    reads.setdefault((engine, target), []).append((turn, cpu, wall.qps, top['p99_us'], f'{config.flags}; {top["p"]}'))
+                    flags = '; '.join(filter(None, (config.flags, top['p'])))
+                    reads.setdefault((engine, target), []).append((turn, cpu, wall.qps, top['p99_us'], flags))
     return [speeds(spec.targets, engines, reads, builds), ratios(spec.targets, engines, reads), empties(empty)]
 
 
@@ -207,7 +221,8 @@ def ratios(targets, engines, reads):
 
 
 def empties(empty):
-    rows = [(engine, f'{1e6 / points[0]["qps_cpu"]:.2f}', f'{1e6 / points[0]["qps"]:.2f}') for engine, points in empty.items() if points]
+    rows = [(engine, *(f'{1e6 / points[0][field]:.2f}' if points else '-' for field in ('qps_cpu', 'qps')))
+            for engine, points in empty.items()]
     return 'Empty call (64 rows)', ('engine', 'us by CPU', 'us by wall'), rows
 
 

@@ -56,6 +56,9 @@ def finish(process):
 
 
 def sweep(values, epsilons):
+    if len(values) > 1:
+        # What the JVM compiles at first falls on a value that is measured again.
+        values = [values[-1], *values]
     return f'nprobe={",".join(f"{v:g}" for v in values)};epsilon={",".join(f"{e:g}" for e in epsilons)}'
 
 
@@ -63,13 +66,14 @@ def measure(args, folder, n, guess):
     """The row of one size, and all lines that were printed for it."""
     values = sorted({max(1, round(guess * factor)) for factor in AROUND})
     build, points = finish(start(args, folder, args.cores[0], sweep(values, EPSILONS)))
+    del points[:len(EPSILONS)]
     reading = read(points, KNOB, TARGET)
     if reading is None or min(p['recall'] for p in points if setting(p)['epsilon'] == EPSILONS[-1]) > TARGET:
         # The guess was off: where the widest curve meets the target, or should.
         widest = curves(points, KNOB)[('epsilon', EPSILONS[-1]),]
         values = sorted({max(1, round(guess * factor * (.25 if reading else 4))) for factor in AROUND})
         print(f'{n}: recall {widest[0]["recall"]}..{widest[-1]["recall"]}, again with nprobe {values[0]}..{values[-1]}', file=sys.stderr)
-        points += finish(start(args, folder, args.cores[0], sweep(values, EPSILONS)))[1]
+        points += finish(start(args, folder, args.cores[0], sweep(values, EPSILONS)))[1][len(EPSILONS):]
         reading = read(points, KNOB, TARGET)
     if reading is None:
         sys.exit(f'{n}: no setting reaches recall {TARGET}: {max(p["recall"] for p in points)}')

@@ -4,7 +4,7 @@ import unittest
 
 from contests import CONTESTS, Config
 from curves import curves, read, setting
-from tuning import measure, tune
+from tuning import lacking, measure, tune
 
 
 class Engine:
@@ -67,6 +67,15 @@ class Tuning(unittest.TestCase):
         qps, _, points = tune(run, run, [coarse], (.95,))[.95]
         self.assertEqual(500, qps)
         self.assertIn(.97, [p['recall'] for p in points])
+
+    def test_asks_for_more_where_all_points_lie_on_one_side(self):
+        engine = Engine()
+        for side in range(20, 23), range(40, 43):
+            points = [engine.point(config(), n, 120) for n in side]
+            self.assertFalse(any(a['recall'] <= .96 <= b['recall'] for a, b in zip(points, points[1:])))
+            points += engine.run(config(), config().sweep(sorted(lacking(config(), points, [(120, .96)])[120]), (120,)))[1]
+            self.assertEqual(.96, read(points, 'nprobe', .96).recall)
+        self.assertEqual({}, lacking(config(), points, [(120, .96)]))
 
     def test_an_engine_without_a_knob_has_its_one_point(self):
         def run(config, sweep=None):

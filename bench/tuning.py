@@ -11,8 +11,8 @@ from curves import around, curves, expect, read, setting
 
 # Curves worth tuning are within this part of the best, and no more than so many for a target.
 WORTH, CURVES = .9, 2
-# Half of what is aimed at in recall around a target: less than half of what may be interpolated over.
-APART = .007
+# How far below and above a target points are aimed at: near enough to interpolate, and as far as other queries may shift the recall.
+APART = .01
 ROUNDS = 3
 
 
@@ -77,17 +77,21 @@ def passes(config, curve, target):
     return False
 
 
-def tune_curves(run, config, screened, wanted_at):
-    """Points around the targets: `wanted_at` is pairs of a value of the second knob and a target."""
+def lacking(config, points, pairs, guess=None):
+    """What to measure more for these points to pass each target on its curve, or on what is guessed where it has none yet:
+    {value of the second knob: values of the first}. `pairs` is values of the second knob with a target."""
+    measured, wanted = by_curve(config, points), defaultdict(set)
+    for value, target in pairs:
+        curve = measured.get(value, [])
+        if not passes(config, curve, target):
+            wanted[value] |= near(config, curve or guess[value], target, [setting(p)[config.knob] for p in curve])
+    return {value: values for value, values in wanted.items() if values}
+
+
+def tune_curves(run, config, screened, pairs):
     points = []
-    for turn in range(ROUNDS):
-        measured, wanted = by_curve(config, points), defaultdict(set)
-        for value, target in wanted_at:
-            curve = measured.get(value, [])
-            if not passes(config, curve, target):
-                known = [setting(p)[config.knob] for p in curve]
-                wanted[value] |= near(config, curve if turn else screened[value], target, known)
-        wanted = {value: values for value, values in wanted.items() if values}
+    for _ in range(ROUNDS):
+        wanted = lacking(config, points, pairs, screened)
         if not wanted:
             break
         points += measure(run, config, wanted)[1]

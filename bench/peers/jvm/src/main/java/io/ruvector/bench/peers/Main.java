@@ -68,17 +68,17 @@ final class Main {
     int k = number("k", 10);
     var recall = new Recall(base, queries, truth(), number("truth-k", 100), k);
     int degree = number("degree", 32);
-    try (Engine engine =
+    Engine engine =
         switch (flag("index")) {
           case "lucene" -> new LuceneEngine(number("bits", 32), degree, k);
           case "jvector" -> new JvectorEngine(number("sub", 0), degree, k);
           default -> throw new IllegalArgumentException("--index lucene|jvector");
-        }) {
-      String tag = flags.getOrDefault("tag", "");
-      Path home = home();
-      String line = prepare(engine, home);
-      System.out.printf("{\"tag\":\"%s\",%s}%n", tag, line);
-      engine.open(base, queries, home.resolve("index"));
+        };
+    String tag = flags.getOrDefault("tag", "");
+    Path home = home();
+    System.out.printf("{\"tag\":\"%s\",%s}%n", tag, prepare(engine, home));
+    engine.open(base, queries, home.resolve("index"));
+    try (engine) {
       List<Map<String, Integer>> settings = settings(flags.getOrDefault("sweep", ""));
       engine.apply(settings.getFirst());
       compile(engine);
@@ -88,9 +88,9 @@ final class Main {
         System.out.printf(
             "{\"tag\":\"%s\",\"p\":\"%s\",%s}%n", tag, name, Measurement.of(engine, recall));
       }
-      if (!flags.containsKey("cache")) {
-        delete(home);
-      }
+    }
+    if (!flags.containsKey("cache")) {
+      delete(home);
     }
   }
 
