@@ -9,7 +9,7 @@ const ROWS: usize = 64;
 /// its own, a fiftieth of the work.
 const WHOLE: usize = 2;
 const ITERATIONS: usize = 20;
-const AROUND: usize = 24;
+pub(crate) const AROUND: usize = 24;
 
 /// Centroids in tiles of 32 columns, to compare many rows with all of them.
 pub(crate) struct Tiles {

@@ -23,6 +23,7 @@ mod rotate;
 mod rows;
 mod search;
 mod segment;
+mod stream;
 mod tail;
 mod tombstones;
 mod top;
@@ -42,6 +43,7 @@ pub use range::RangeHits;
 pub use recommend::{Recommendation, recommend};
 pub use rotate::Rotation;
 pub use rows::{Ids, MappedRows, Rows, Source, VectorBuffer};
+pub use stream::{FileRows, IndexWriter, build_to};
 
 /// Rows that an export reads at a time.
 const EXPORT_ROWS: usize = 4096;

@@ -5,7 +5,7 @@ use simd::Simd;
 
 use crate::encode::{Codec, inverse_norm};
 use crate::error::Result;
-use crate::kmeans::{Tiles, train};
+use crate::kmeans::{AROUND, Tiles, train};
 use crate::map::{AlignedBuf, Bytes};
 use crate::options::{Control, Kind, Metric, Options};
 use crate::rotate::random;
@@ -120,48 +120,94 @@ fn auto_cells(rows: usize) -> usize {
     (4.0 * (rows as f64).sqrt()) as usize / 32 * 32
 }
 
-/// Trains the cells for an index of `view`; `None` where there are too few rows for two.
+/// How many cells are trained, on how many rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Training {
+    pub(crate) cells: usize,
+    pub(crate) sampled: usize,
+}
+
+impl Training {
+    /// What serves an index of `rows` rows; `None` where they are too few for two cells.
+    pub(crate) fn new(options: &Options, rows: usize) -> Option<Self> {
+        let wanted = if options.nlist == 0 {
+            auto_cells(rows).min(rows / MIN_ROWS)
+        } else {
+            options.nlist as usize
+        };
+        let cells = wanted.min(rows);
+        let sampled = (cells * SAMPLED).min(rows);
+        (cells >= 2).then_some(Training { cells, sampled })
+    }
+
+    /// Memory that training takes.
+    pub(crate) fn bytes(&self, dim: usize) -> usize {
+        // Rows with their cells, a shuffle and the members of cells; centroids, their tiles and the
+        // cells around each.
+        self.sampled * (dim * 4 + 16) + self.cells * (dim * 12 + AROUND * 4 + 64)
+    }
+
+    /// The same in at most `room` bytes: rows are given up first, down to `MIN_ROWS` a cell, then,
+    /// where their number is free, cells, down to one for each pair of rows' square root. An error
+    /// is the least room.
+    pub(crate) fn within(
+        self,
+        options: &Options,
+        rows: usize,
+        room: usize,
+    ) -> std::result::Result<Self, usize> {
+        let with = |cells: usize, per_cell: usize| Training {
+            cells,
+            sampled: (cells * per_cell).min(self.sampled),
+        };
+        if self.bytes(options.dim) <= room {
+            return Ok(self);
+        }
+        let fits = |t: &Training| t.bytes(options.dim) <= room;
+        let fewer_rows = (MIN_ROWS..SAMPLED).rev().map(|n| with(self.cells, n));
+        let least = match options.nlist {
+            0 => (rows.isqrt() / 2).clamp(2, self.cells),
+            _ => self.cells,
+        };
+        let fewer_cells = (least..self.cells).rev().map(|cells| with(cells, MIN_ROWS));
+        fewer_rows
+            .chain(fewer_cells)
+            .find(fits)
+            .ok_or(with(least, MIN_ROWS).bytes(options.dim))
+    }
+}
+
+/// Trains the cells of an index of `rows` rows; `gather` gives those with the numbers that it is
+/// asked for, one after the other, of unit length under cosine.
 pub(crate) fn partition(
     simd: Simd,
     options: &Options,
     control: &Control,
-    view: Rows,
+    training: Training,
+    rows: usize,
+    gather: impl FnOnce(&[u32]) -> Result<Vec<f32>>,
     mean: &[f32],
-) -> Result<Option<Arc<Partition>>> {
-    let rows = view.len();
-    let wanted = if options.nlist == 0 {
-        auto_cells(rows).min(rows / MIN_ROWS)
-    } else {
-        options.nlist as usize
-    };
-    let count = wanted.min(rows);
-    if count < 2 {
-        return Ok(None);
-    }
+) -> Result<Arc<Partition>> {
     let mut order: Vec<u32> = (0..rows as u32).collect();
-    let sampled = (count * SAMPLED).min(rows);
+    let Training { cells, sampled } = training;
     if sampled < rows {
         order.par_sort_unstable_by_key(|&row| (random(options.seed, row as u64), row));
         order.truncate(sampled);
         order.sort_unstable();
     }
     control.check()?;
-    let sample = copy(
-        simd,
-        options.metric,
-        options.dim,
-        order.iter().map(|&i| view.row(i as usize)),
-    );
-    let centroids = train(simd, &sample, options.dim, count, options.seed);
+    let sample = gather(&order)?;
+    drop(order);
+    let centroids = train(simd, &sample, options.dim, cells, options.seed);
     control.check()?;
     let radii = radii(simd, &sample, &centroids, options.dim);
     let coded = code_centroids(simd, options, &centroids, mean)?;
-    Ok(Some(Arc::new(Partition::new(
+    Ok(Arc::new(Partition::new(
         options.dim,
         bytes(&centroids)?,
         bytes(&radii)?,
         coded,
-    ))))
+    )))
 }
 
 fn bytes(values: &[f32]) -> Result<Bytes> {
@@ -226,7 +272,7 @@ fn code_centroids(
 }
 
 /// Rows one after the other, of unit length under cosine.
-fn copy<'a>(
+pub(crate) fn copy<'a>(
     simd: Simd,
     metric: Metric,
     dim: usize,
