@@ -22,7 +22,7 @@
 #define RUV_MESSAGE_BYTES 496
 
 // Number of this ABI: it changes with every incompatible change, and a caller refuses any other.
-#define RUV_ABI_VERSION 1
+#define RUV_ABI_VERSION 2
 
 // Largest dimension of a vector.
 #define RUV_MAX_DIM 8192
@@ -87,6 +87,9 @@ enum ruv_kind
   RUV_KIND_ASYM = 2,
   // B-bit codes, reranked with the originals.
   RUV_KIND_PLUS = 3,
+  // Cells of B-bit codes, of which a search probes the nearest; reranked where originals are
+  // kept.
+  RUV_KIND_IVF = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -220,6 +223,12 @@ typedef struct ruv_index_options {
   uint32_t rerank_factor;
   // Multiplier of the error bound, 0 to 16; NaN: the default. Larger finds more and costs more.
   float epsilon;
+  // Cells of an IVF index, 1 to 1,048,576; 0: by the number of rows. More are scanned faster and
+  // found slower.
+  uint32_t nlist;
+  // Cells that a search of an IVF index probes, 1 to 65,536; 0: the square root of their number.
+  // More find more and cost more.
+  uint32_t nprobe;
   // Always 0.
   uint32_t reserved;
   // Seed of the rotation.
@@ -244,6 +253,10 @@ typedef struct ruv_index_info {
   float epsilon;
   // Segments.
   uint32_t segments;
+  // Cells that an IVF index was asked for; 0: by the number of rows.
+  uint32_t nlist;
+  // Default of searches; 0: the square root of the number of cells.
+  uint32_t nprobe;
   // Seed of the rotation.
   uint64_t seed;
   // Live rows.
@@ -258,6 +271,8 @@ typedef struct ruv_index_info {
   uint64_t version;
   // Packed code of one row, in bytes.
   uint64_t code_bytes;
+  // Cells that an IVF index divides its rows into; 0 while it has too few, and in other kinds.
+  uint64_t cells;
 } ruv_index_info;
 
 // One search request.
@@ -268,7 +283,8 @@ typedef struct ruv_search {
   float epsilon;
   // At most rerank_factor * k rows are compared exactly; 0: the index's.
   uint32_t rerank_factor;
-  // Cells to probe, for kinds that have cells; 0: the index's choice.
+  // Cells to probe, for kinds that have cells, 1 to 65,536; 0: the index's choice. More are
+  // probed where these hold fewer than k rows.
   uint32_t nprobe;
   // Beam of a graph search, for kinds that have a graph; 0: the index's choice.
   uint32_t ef;
@@ -286,6 +302,8 @@ typedef struct ruv_search {
 typedef struct ruv_stats {
   // Hits written; of a batch: over all queries.
   uint64_t hits;
+  // Cells of an IVF index whose rows were scanned.
+  uint64_t probed;
   // Rows whose 1-bit estimate, or exact distance in a flat index, was computed.
   uint64_t scanned;
   // Rows whose full-bit estimate was computed.

@@ -14,7 +14,7 @@ use crate::filter::ruv_filter;
 use crate::pointer::{product, shared, size, slice};
 
 /// Number of this ABI: it changes with every incompatible change, and a caller refuses any other.
-pub const RUV_ABI_VERSION: u32 = 1;
+pub const RUV_ABI_VERSION: u32 = 2;
 
 /// Largest dimension of a vector.
 pub const RUV_MAX_DIM: u32 = 8192;
@@ -30,6 +30,9 @@ pub enum ruv_kind {
     Asym = 2,
     /// B-bit codes, reranked with the originals.
     Plus = 3,
+    /// Cells of B-bit codes, of which a search probes the nearest; reranked where originals are
+    /// kept.
+    Ivf = 4,
 }
 
 /// How far two vectors are apart; smaller is nearer.
@@ -71,6 +74,7 @@ const _: () = assert!(
         && ruv_kind::Rabitq as i32 == Kind::Rabitq as i32
         && ruv_kind::Asym as i32 == Kind::Asym as i32
         && ruv_kind::Plus as i32 == Kind::Plus as i32
+        && ruv_kind::Ivf as i32 == Kind::Ivf as i32
         && ruv_metric::L2 as i32 == Metric::L2 as i32
         && ruv_metric::Cosine as i32 == Metric::Cosine as i32
         && ruv_metric::InnerProduct as i32 == Metric::InnerProduct as i32
@@ -100,6 +104,12 @@ pub struct ruv_index_options {
     pub rerank_factor: u32,
     /// Multiplier of the error bound, 0 to 16; NaN: the default. Larger finds more and costs more.
     pub epsilon: f32,
+    /// Cells of an IVF index, 1 to 1,048,576; 0: by the number of rows. More are scanned faster and
+    /// found slower.
+    pub nlist: u32,
+    /// Cells that a search of an IVF index probes, 1 to 65,536; 0: the square root of their number.
+    /// More find more and cost more.
+    pub nprobe: u32,
     /// Always 0.
     pub reserved: u32,
     /// Seed of the rotation.
@@ -116,7 +126,8 @@ pub struct ruv_search {
     pub epsilon: f32,
     /// At most rerank_factor * k rows are compared exactly; 0: the index's.
     pub rerank_factor: u32,
-    /// Cells to probe, for kinds that have cells; 0: the index's choice.
+    /// Cells to probe, for kinds that have cells, 1 to 65,536; 0: the index's choice. More are
+    /// probed where these hold fewer than k rows.
     pub nprobe: u32,
     /// Beam of a graph search, for kinds that have a graph; 0: the index's choice.
     pub ef: u32,
@@ -136,6 +147,8 @@ pub struct ruv_search {
 pub struct ruv_stats {
     /// Hits written; of a batch: over all queries.
     pub hits: u64,
+    /// Cells of an IVF index whose rows were scanned.
+    pub probed: u64,
     /// Rows whose 1-bit estimate, or exact distance in a flat index, was computed.
     pub scanned: u64,
     /// Rows whose full-bit estimate was computed.
@@ -168,6 +181,10 @@ pub struct ruv_index_info {
     pub epsilon: f32,
     /// Segments.
     pub segments: u32,
+    /// Cells that an IVF index was asked for; 0: by the number of rows.
+    pub nlist: u32,
+    /// Default of searches; 0: the square root of the number of cells.
+    pub nprobe: u32,
     /// Seed of the rotation.
     pub seed: u64,
     /// Live rows.
@@ -182,6 +199,8 @@ pub struct ruv_index_info {
     pub version: u64,
     /// Packed code of one row, in bytes.
     pub code_bytes: u64,
+    /// Cells that an IVF index divides its rows into; 0 while it has too few, and in other kinds.
+    pub cells: u64,
 }
 
 /// Parameters that reach a recall, from a measured model.
@@ -227,6 +246,7 @@ pub(crate) unsafe fn options(ptr: *const ruv_index_options) -> Result<Options, F
     options.originals = OriginalsMode::try_from(signed(c.originals))?;
     options.rerank_factor = given(c.rerank_factor).unwrap_or(options.rerank_factor);
     options.epsilon = number(c.epsilon).unwrap_or(options.epsilon);
+    (options.nlist, options.nprobe) = (c.nlist, c.nprobe);
     Ok(options)
 }
 
@@ -390,12 +410,14 @@ fn deadline(nanos: i64) -> Option<Instant> {
 impl ruv_stats {
     pub(crate) fn new(stats: Stats, hits: u64, truncated: bool) -> ruv_stats {
         let Stats {
+            probed,
             scanned,
             estimated,
             reranked,
         } = stats;
         ruv_stats {
             hits,
+            probed,
             scanned,
             estimated,
             reranked,
@@ -417,6 +439,8 @@ impl From<Info> for ruv_index_info {
             rerank_factor: o.rerank_factor,
             epsilon: o.epsilon,
             segments: info.segments,
+            nlist: o.nlist,
+            nprobe: o.nprobe,
             seed: o.seed,
             rows: info.rows,
             deleted: info.deleted,
@@ -424,6 +448,7 @@ impl From<Info> for ruv_index_info {
             mapped_bytes: info.mapped_bytes,
             version: info.version,
             code_bytes: info.code_bytes.into(),
+            cells: info.cells,
         }
     }
 }

@@ -138,6 +138,68 @@ static void search(uint32_t kind) {
   ruv_index_free(index);
 }
 
+static void cells(void) {
+  enum { CELLS = 8, PROBED = 3 };
+  ruv_index_options o = options(RUV_KIND_IVF);
+  ruv_index *flat = built(RUV_KIND_FLAT), *index = NULL;
+  ruv_index_info info;
+  ruv_search s = nearest(K);
+  ruv_stats stats;
+  int64_t ids[K], exact_ids[K];
+  float scores[K], exact[K], row[DIM], factors[3];
+  OK(ruv_index_info_get(flat, &info, &err));
+  CHECK(info.cells == 0 && info.nlist == 0 && info.nprobe == 0);
+  o.nlist = CELLS;
+  o.nprobe = PROBED;
+  OK(ruv_index_build(&o, ROWS_OF(data[0], ROWS), NULL, 1000, NULL, &index, &err));
+  OK(ruv_index_info_get(index, &info, &err));
+  CHECK(info.kind == RUV_KIND_IVF && info.nlist == CELLS && info.nprobe == PROBED && info.cells == CELLS);
+  OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  CHECK(ids[0] == 1007 && stats.hits == K && stats.probed == PROBED && stats.scanned < ROWS);
+  OK(ruv_index_get(index, 1007, row, DIM, &err));
+  CHECK(memcmp(row, data[7], sizeof row) == 0);
+
+  /* All cells, and bounds too wide to lose a row: what the exact scan finds. */
+  s.nprobe = CELLS;
+  s.epsilon = 16;
+  OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  CHECK(stats.probed == CELLS && stats.scanned == ROWS);
+  OK(ruv_index_search(flat, &s, data[7], DIM, exact_ids, exact, &stats, &err));
+  CHECK(stats.probed == 0 && memcmp(ids, exact_ids, sizeof ids) == 0 && memcmp(scores, exact, sizeof scores) == 0);
+
+  s.nprobe = 65537;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  SAYS("nprobe is 65537");
+  ruv_index_free(index);
+  ruv_index_free(flat);
+  o.nlist = ((uint32_t)1 << 20) + 1;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &index, &err));
+  SAYS("nlist is 1048577");
+  o.nlist = 0;
+  o.nprobe = 65537;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_create(&o, &index, &err));
+  SAYS("nprobe is 65537");
+
+  o.nprobe = 0;
+  o.originals = RUV_ORIGINALS_NONE;
+  OK(ruv_index_build(&o, ROWS_OF(data[0], ROWS), NULL, 1000, NULL, &index, &err));
+  OK(ruv_index_info_get(index, &info, &err));
+  CHECK(info.originals == RUV_ORIGINALS_NONE && info.nlist == 0 && info.nprobe == 0 && info.cells > 1);
+  FAILS(RUV_STATUS_UNSUPPORTED, ruv_index_get(index, 1007, row, DIM, &err));
+  ruv_iter *rows;
+  uint64_t n;
+  uint8_t *packed = malloc(info.code_bytes);
+  CHECK(packed != NULL);
+  OK(ruv_iter_new(index, &rows, &err));
+  FAILS(RUV_STATUS_UNSUPPORTED, ruv_iter_next(rows, 1, ids, row, &n, &err));
+  SAYS("keeps no originals");
+  OK(ruv_iter_next_codes(rows, 1, ids, packed, factors, &n, &err));
+  CHECK(n == 1);
+  free(packed);
+  ruv_iter_free(rows);
+  ruv_index_free(index);
+}
+
 static void change(void) {
   ruv_index_options o = options(RUV_KIND_PLUS);
   ruv_index *index;
@@ -596,7 +658,8 @@ int main(int count, char **arguments) {
     }
   }
   library();
-  for (uint32_t kind = RUV_KIND_FLAT; kind <= RUV_KIND_PLUS; kind++) search(kind);
+  for (uint32_t kind = RUV_KIND_FLAT; kind <= RUV_KIND_IVF; kind++) search(kind);
+  cells();
   change();
   adopt();
   files(arguments[1]);

@@ -30,6 +30,8 @@ pub struct Info {
     pub deleted: u64,
     /// Sealed segments.
     pub segments: u32,
+    /// Cells that an IVF index divides its rows into; 0 while it has too few, and in other kinds.
+    pub cells: u64,
     /// Private memory in bytes.
     pub memory_bytes: u64,
     /// Bytes of mapped files.
@@ -497,6 +499,11 @@ impl VectorIndex for CellIndex {
             rows: snapshot.live() as u64,
             deleted: (dead + snapshot.tail.deleted()) as u64,
             segments: snapshot.segments.len() as u32,
+            cells: snapshot
+                .coding
+                .as_ref()
+                .and_then(|coding| coding.partition.as_ref())
+                .map_or(0, |partition| partition.count() as u64),
             memory_bytes: (size_of::<Self>() + resident + snapshot.tail.resident()) as u64,
             mapped_bytes: snapshot
                 .segments
@@ -670,10 +677,7 @@ impl VectorIndex for CellIndex {
         }
         if !self.options.keeps_originals() {
             return Err(Error::Unsupported {
-                what: format!(
-                    "{:?} keeps no originals: get needs Flat or Plus",
-                    self.options.kind
-                ),
+                what: format!("this {:?} index keeps no originals", self.options.kind),
             });
         }
         let snapshot = self.snapshot.load();

@@ -38,10 +38,7 @@ impl RowIter {
         let dim = self.options.dim;
         if vectors.is_some() && !self.options.keeps_originals() {
             return Err(Error::Unsupported {
-                what: format!(
-                    "{:?} keeps no originals: they need Flat or Plus",
-                    self.options.kind
-                ),
+                what: format!("this {:?} index keeps no originals", self.options.kind),
             });
         }
         if let Some(vectors) = &vectors

@@ -308,6 +308,8 @@ impl Search<'_> {
 /// What a search did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// Cells of an IVF index whose rows were scanned.
+    pub probed: u64,
     /// Rows whose 1-bit estimate, or exact distance in a flat index, was computed.
     pub scanned: u64,
     /// Rows whose full-bit estimate was computed.
@@ -318,6 +320,7 @@ pub struct Stats {
 
 impl std::ops::AddAssign for Stats {
     fn add_assign(&mut self, other: Stats) {
+        self.probed += other.probed;
         self.scanned += other.scanned;
         self.estimated += other.estimated;
         self.reranked += other.reranked;

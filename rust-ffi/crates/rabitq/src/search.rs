@@ -669,12 +669,14 @@ impl<'a, S: Sink> CodeScan<'a, S> {
                 let probe = self.probe(partition, cell as usize);
                 self.whole_cell(probe)?;
             }
+            self.stats.probed += near.len() as u64;
             self.flush();
             if near.len() < partition.count() && self.sink.threshold() == f32::INFINITY {
                 for cell in self.nearest_cells(partition, partition.count()) {
                     if !near.contains(&cell) {
                         let probe = self.probe(partition, cell as usize);
                         self.whole_cell(probe)?;
+                        self.stats.probed += 1;
                         self.flush();
                         if self.sink.threshold() < f32::INFINITY {
                             break;

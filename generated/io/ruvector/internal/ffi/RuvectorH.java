@@ -31,10 +31,10 @@ public class RuvectorH extends RuvectorLayouts {
     public static int RUV_MESSAGE_BYTES() {
         return RUV_MESSAGE_BYTES;
     }
-    private static final int RUV_ABI_VERSION = (int)1L;
+    private static final int RUV_ABI_VERSION = (int)2L;
     /**
      * {@snippet lang=c :
-     * #define RUV_ABI_VERSION 1
+     * #define RUV_ABI_VERSION 2
      * }
      */
     public static int RUV_ABI_VERSION() {
@@ -225,6 +225,15 @@ public class RuvectorH extends RuvectorLayouts {
      */
     public static int RUV_KIND_PLUS() {
         return RUV_KIND_PLUS;
+    }
+    private static final int RUV_KIND_IVF = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_kind.RUV_KIND_IVF = 4
+     * }
+     */
+    public static int RUV_KIND_IVF() {
+        return RUV_KIND_IVF;
     }
     /**
      * {@snippet lang=c :

@@ -23,6 +23,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     uint32_t rerank_factor;
  *     float epsilon;
  *     uint32_t segments;
+ *     uint32_t nlist;
+ *     uint32_t nprobe;
  *     uint64_t seed;
  *     uint64_t rows;
  *     uint64_t deleted;
@@ -30,6 +32,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     uint64_t mapped_bytes;
  *     uint64_t version;
  *     uint64_t code_bytes;
+ *     uint64_t cells;
  * }
  * }
  */
@@ -48,13 +51,16 @@ public class ruv_index_info {
         RuvectorH.C_INT.withName("rerank_factor"),
         RuvectorH.C_FLOAT.withName("epsilon"),
         RuvectorH.C_INT.withName("segments"),
+        RuvectorH.C_INT.withName("nlist"),
+        RuvectorH.C_INT.withName("nprobe"),
         RuvectorH.C_LONG.withName("seed"),
         RuvectorH.C_LONG.withName("rows"),
         RuvectorH.C_LONG.withName("deleted"),
         RuvectorH.C_LONG.withName("memory_bytes"),
         RuvectorH.C_LONG.withName("mapped_bytes"),
         RuvectorH.C_LONG.withName("version"),
-        RuvectorH.C_LONG.withName("code_bytes")
+        RuvectorH.C_LONG.withName("code_bytes"),
+        RuvectorH.C_LONG.withName("cells")
     ).withName("ruv_index_info");
 
     /**
@@ -416,6 +422,94 @@ public class ruv_index_info {
         struct.set(segments$LAYOUT, segments$OFFSET, fieldValue);
     }
 
+    private static final OfInt nlist$LAYOUT = (OfInt)$LAYOUT.select(groupElement("nlist"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static final OfInt nlist$layout() {
+        return nlist$LAYOUT;
+    }
+
+    private static final long nlist$OFFSET = $LAYOUT.byteOffset(groupElement("nlist"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static final long nlist$offset() {
+        return nlist$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static int nlist(MemorySegment struct) {
+        return struct.get(nlist$LAYOUT, nlist$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static void nlist(MemorySegment struct, int fieldValue) {
+        struct.set(nlist$LAYOUT, nlist$OFFSET, fieldValue);
+    }
+
+    private static final OfInt nprobe$LAYOUT = (OfInt)$LAYOUT.select(groupElement("nprobe"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static final OfInt nprobe$layout() {
+        return nprobe$LAYOUT;
+    }
+
+    private static final long nprobe$OFFSET = $LAYOUT.byteOffset(groupElement("nprobe"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static final long nprobe$offset() {
+        return nprobe$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static int nprobe(MemorySegment struct) {
+        return struct.get(nprobe$LAYOUT, nprobe$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static void nprobe(MemorySegment struct, int fieldValue) {
+        struct.set(nprobe$LAYOUT, nprobe$OFFSET, fieldValue);
+    }
+
     private static final OfLong seed$LAYOUT = (OfLong)$LAYOUT.select(groupElement("seed"));
 
     /**
@@ -722,6 +816,50 @@ public class ruv_index_info {
      */
     public static void code_bytes(MemorySegment struct, long fieldValue) {
         struct.set(code_bytes$LAYOUT, code_bytes$OFFSET, fieldValue);
+    }
+
+    private static final OfLong cells$LAYOUT = (OfLong)$LAYOUT.select(groupElement("cells"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint64_t cells
+     * }
+     */
+    public static final OfLong cells$layout() {
+        return cells$LAYOUT;
+    }
+
+    private static final long cells$OFFSET = $LAYOUT.byteOffset(groupElement("cells"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint64_t cells
+     * }
+     */
+    public static final long cells$offset() {
+        return cells$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint64_t cells
+     * }
+     */
+    public static long cells(MemorySegment struct) {
+        return struct.get(cells$LAYOUT, cells$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint64_t cells
+     * }
+     */
+    public static void cells(MemorySegment struct, long fieldValue) {
+        struct.set(cells$LAYOUT, cells$OFFSET, fieldValue);
     }
 
     /**

@@ -22,6 +22,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     uint32_t originals;
  *     uint32_t rerank_factor;
  *     float epsilon;
+ *     uint32_t nlist;
+ *     uint32_t nprobe;
  *     uint32_t reserved;
  *     uint64_t seed;
  * }
@@ -41,6 +43,8 @@ public class ruv_index_options {
         RuvectorH.C_INT.withName("originals"),
         RuvectorH.C_INT.withName("rerank_factor"),
         RuvectorH.C_FLOAT.withName("epsilon"),
+        RuvectorH.C_INT.withName("nlist"),
+        RuvectorH.C_INT.withName("nprobe"),
         RuvectorH.C_INT.withName("reserved"),
         RuvectorH.C_LONG.withName("seed")
     ).withName("ruv_index_options");
@@ -358,6 +362,94 @@ public class ruv_index_options {
      */
     public static void epsilon(MemorySegment struct, float fieldValue) {
         struct.set(epsilon$LAYOUT, epsilon$OFFSET, fieldValue);
+    }
+
+    private static final OfInt nlist$LAYOUT = (OfInt)$LAYOUT.select(groupElement("nlist"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static final OfInt nlist$layout() {
+        return nlist$LAYOUT;
+    }
+
+    private static final long nlist$OFFSET = $LAYOUT.byteOffset(groupElement("nlist"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static final long nlist$offset() {
+        return nlist$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static int nlist(MemorySegment struct) {
+        return struct.get(nlist$LAYOUT, nlist$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static void nlist(MemorySegment struct, int fieldValue) {
+        struct.set(nlist$LAYOUT, nlist$OFFSET, fieldValue);
+    }
+
+    private static final OfInt nprobe$LAYOUT = (OfInt)$LAYOUT.select(groupElement("nprobe"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static final OfInt nprobe$layout() {
+        return nprobe$LAYOUT;
+    }
+
+    private static final long nprobe$OFFSET = $LAYOUT.byteOffset(groupElement("nprobe"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static final long nprobe$offset() {
+        return nprobe$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static int nprobe(MemorySegment struct) {
+        return struct.get(nprobe$LAYOUT, nprobe$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static void nprobe(MemorySegment struct, int fieldValue) {
+        struct.set(nprobe$LAYOUT, nprobe$OFFSET, fieldValue);
     }
 
     private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));

@@ -16,6 +16,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * {@snippet lang=c :
  * struct ruv_stats {
  *     uint64_t hits;
+ *     uint64_t probed;
  *     uint64_t scanned;
  *     uint64_t estimated;
  *     uint64_t reranked;
@@ -32,6 +33,7 @@ public class ruv_stats {
 
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         RuvectorH.C_LONG.withName("hits"),
+        RuvectorH.C_LONG.withName("probed"),
         RuvectorH.C_LONG.withName("scanned"),
         RuvectorH.C_LONG.withName("estimated"),
         RuvectorH.C_LONG.withName("reranked"),
@@ -88,6 +90,50 @@ public class ruv_stats {
      */
     public static void hits(MemorySegment struct, long fieldValue) {
         struct.set(hits$LAYOUT, hits$OFFSET, fieldValue);
+    }
+
+    private static final OfLong probed$LAYOUT = (OfLong)$LAYOUT.select(groupElement("probed"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint64_t probed
+     * }
+     */
+    public static final OfLong probed$layout() {
+        return probed$LAYOUT;
+    }
+
+    private static final long probed$OFFSET = $LAYOUT.byteOffset(groupElement("probed"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint64_t probed
+     * }
+     */
+    public static final long probed$offset() {
+        return probed$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint64_t probed
+     * }
+     */
+    public static long probed(MemorySegment struct) {
+        return struct.get(probed$LAYOUT, probed$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint64_t probed
+     * }
+     */
+    public static void probed(MemorySegment struct, long fieldValue) {
+        struct.set(probed$LAYOUT, probed$OFFSET, fieldValue);
     }
 
     private static final OfLong scanned$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scanned"));

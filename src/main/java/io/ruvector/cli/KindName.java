@@ -4,6 +4,7 @@ import io.ruvector.index.FlatF32Index;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexKind;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.IvfIndex;
 import io.ruvector.index.RabitqAsymIndex;
 import io.ruvector.index.RabitqIndex;
 import io.ruvector.index.RabitqPlusIndex;
@@ -16,7 +17,8 @@ enum KindName {
   FLAT,
   RABITQ,
   ASYM,
-  PLUS;
+  PLUS,
+  IVF;
 
   static KindName of(IndexKind kind) {
     return switch (kind) {
@@ -24,6 +26,7 @@ enum KindName {
       case RABITQ -> RABITQ;
       case RABITQ_ASYM -> ASYM;
       case RABITQ_PLUS -> PLUS;
+      case IVF -> IVF;
     };
   }
 
@@ -33,6 +36,7 @@ enum KindName {
       case RABITQ -> RabitqIndex.build(vectors, ids, options);
       case ASYM -> RabitqAsymIndex.build(vectors, ids, options);
       case PLUS -> RabitqPlusIndex.build(vectors, ids, options);
+      case IVF -> IvfIndex.build(vectors, ids, options);
     };
   }
 

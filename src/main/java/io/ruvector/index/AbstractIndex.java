@@ -45,6 +45,7 @@ abstract class AbstractIndex implements VectorIndex {
         case RABITQ -> new RabitqIndex(index);
         case RABITQ_ASYM -> new RabitqAsymIndex(index);
         case RABITQ_PLUS -> new RabitqPlusIndex(index);
+        case IVF -> new IvfIndex(index);
       };
     } catch (RuntimeException e) {
       index.close();
@@ -96,7 +97,7 @@ abstract class AbstractIndex implements VectorIndex {
 
   private static NativeIndex.Options nativeOptions(IndexKind kind, int dim, IndexOptions options) {
     Originals originals = options.originals();
-    if (kind.keepsOriginals() && originals == Originals.NONE) {
+    if (kind.keepsOriginals() && kind != IndexKind.IVF && originals == Originals.NONE) {
       throw Checks.illegal("originals", originals, "COPY, ADOPT or MAPPED for " + kind);
     }
     if (!kind.keepsOriginals()) {
@@ -113,6 +114,8 @@ abstract class AbstractIndex implements VectorIndex {
         originals.number(),
         options.rerankFactor(),
         options.epsilon(),
+        options.nlist(),
+        options.nprobe(),
         options.seed());
   }
 
@@ -449,10 +452,13 @@ abstract class AbstractIndex implements VectorIndex {
         Originals.ofNumber(options.originals()),
         options.rerankFactor(),
         options.epsilon(),
+        options.nlist(),
+        options.nprobe(),
         options.seed(),
         info.rows(),
         info.deleted(),
         info.segments(),
+        Math.toIntExact(info.cells()),
         info.memoryBytes(),
         info.mappedBytes(),
         info.version());
@@ -533,13 +539,15 @@ abstract class AbstractIndex implements VectorIndex {
     }
     try {
       IndexInfo info = info();
-      return "%s[%d rows of %d dimensions, %s, %d bits, seed %d, %d bytes in memory, %d mapped]"
+      String cells = kind == IndexKind.IVF ? ", %d cells".formatted(info.cells()) : "";
+      return "%s[%d rows of %d dimensions, %s, %d bits%s, seed %d, %d bytes in memory, %d mapped]"
           .formatted(
               name,
               info.size(),
               info.dim(),
               info.metric(),
               info.bits(),
+              cells,
               info.seed(),
               info.memoryBytes(),
               info.mappedBytes());

@@ -68,7 +68,7 @@ public final class BatchResult implements Iterable<SearchResult> {
     int from = query * k;
     int to = from + counts[query];
     return new SearchResult(
-        Arrays.copyOfRange(ids, from, to), Arrays.copyOfRange(scores, from, to), 0, 0, 0);
+        Arrays.copyOfRange(ids, from, to), Arrays.copyOfRange(scores, from, to), 0, 0, 0, 0);
   }
 
   /** The results of the queries, in their order. */

@@ -10,10 +10,14 @@ package io.ruvector.index;
  * @param originals where the vectors live
  * @param rerankFactor the default of searches
  * @param epsilon the default of searches
+ * @param nlist the cells that an {@link IvfIndex} was asked for; 0: by the number of rows
+ * @param nprobe the default of searches; 0: the square root of the number of cells
  * @param seed the seed of the rotation
  * @param size rows that can be found
  * @param deleted removed rows whose memory {@link VectorIndex#compact()} gives back
  * @param segments parts that the rows lie in
+ * @param cells cells that the rows are divided into; 0 while an {@link IvfIndex} has too few rows
+ *     for two, and in other kinds
  * @param memoryBytes private memory, in bytes
  * @param mappedBytes mapped memory, in bytes
  * @param version a number that grows with every change
@@ -26,10 +30,13 @@ public record IndexInfo(
     Originals originals,
     int rerankFactor,
     float epsilon,
+    int nlist,
+    int nprobe,
     long seed,
     long size,
     long deleted,
     int segments,
+    int cells,
     long memoryBytes,
     long mappedBytes,
     long version) {}

@@ -11,13 +11,18 @@ public enum IndexKind {
   /** {@link RabitqAsymIndex}. */
   RABITQ_ASYM,
   /** {@link RabitqPlusIndex}. */
-  RABITQ_PLUS;
+  RABITQ_PLUS,
+  /** {@link IvfIndex}. */
+  IVF;
 
   private static final IndexKind[] VALUES = values();
 
-  /** Whether this kind keeps the vectors that it was given. */
+  /**
+   * Whether this kind keeps the vectors that it was given; {@link #IVF} does unless its options say
+   * {@link Originals#NONE}.
+   */
   public boolean keepsOriginals() {
-    return this == FLAT_F32 || this == RABITQ_PLUS;
+    return this == FLAT_F32 || this == RABITQ_PLUS || this == IVF;
   }
 
   /** The native side's number: these are fixed, and in the order above. */

@@ -4,7 +4,13 @@ import java.util.Iterator;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** An index that keeps the vectors that it was given, bit for bit, under every metric. */
+/**
+ * An index that keeps the vectors that it was given, bit for bit, under every metric.
+ *
+ * <p>An {@link IvfIndex} does not where its options say {@link Originals#NONE}, as {@link
+ * IndexInfo#originals()} tells: then each of these methods throws {@link IndexException} with the
+ * code {@code UNSUPPORTED}.
+ */
 public interface KeepsOriginals extends Iterable<IdVector> {
   /**
    * The vector of an id, bit for bit; empty if there is none.

@@ -19,10 +19,11 @@ public final class RangeResult implements Iterable<Hit> {
       float[] bounds,
       boolean[] certain,
       boolean truncated,
+      long probed,
       long scanned,
       long estimated,
       long reranked) {
-    this.hits = new SearchResult(ids, scores, scanned, estimated, reranked);
+    this.hits = new SearchResult(ids, scores, probed, scanned, estimated, reranked);
     this.bounds = bounds;
     this.certain = certain;
     this.truncated = truncated;
@@ -43,7 +44,7 @@ public final class RangeResult implements Iterable<Hit> {
     return hits.scores();
   }
 
-  /** How far each score may be from the exact one: 0 in kinds that keep originals. */
+  /** How far each score may be from the exact one: 0 where originals are kept. */
   public float[] bounds() {
     return bounds;
   }

@@ -37,7 +37,7 @@ final class RowIterator<T> implements Iterator<T>, AutoCloseable {
 
   static RowIterator<IdVector> ofVectors(NativeIndex index, int dim) {
     int max = batch(dim * Float.BYTES);
-    return new RowIterator<>(
+    return begun(
         NativeIterator.of(index),
         rows -> {
           NativeIterator.Vectors found = rows.nextVectors(max, dim);
@@ -54,26 +54,29 @@ final class RowIterator<T> implements Iterator<T>, AutoCloseable {
 
   static RowIterator<RowCode> ofCodes(NativeIndex index, int codeBytes) {
     int max = batch(codeBytes);
-    var iterator =
-        new RowIterator<RowCode>(
-            NativeIterator.of(index),
-            rows -> {
-              NativeIterator.Codes found = rows.nextCodes(max, codeBytes);
-              RowCode[] codes = new RowCode[found.ids().length];
-              for (int i = 0; i < codes.length; i++) {
-                int factor = i * NativeIterator.FACTORS;
-                codes[i] =
-                    new RowCode(
-                        found.ids()[i],
-                        Arrays.copyOfRange(found.packed(), i * codeBytes, (i + 1) * codeBytes),
-                        found.factors()[factor],
-                        found.factors()[factor + 1],
-                        found.factors()[factor + 2]);
-              }
-              return codes;
-            },
-            new RowCode[0]);
-    // At once, so that a kind without codes is refused here and not at the first row.
+    return begun(
+        NativeIterator.of(index),
+        rows -> {
+          NativeIterator.Codes found = rows.nextCodes(max, codeBytes);
+          RowCode[] codes = new RowCode[found.ids().length];
+          for (int i = 0; i < codes.length; i++) {
+            int factor = i * NativeIterator.FACTORS;
+            codes[i] =
+                new RowCode(
+                    found.ids()[i],
+                    Arrays.copyOfRange(found.packed(), i * codeBytes, (i + 1) * codeBytes),
+                    found.factors()[factor],
+                    found.factors()[factor + 1],
+                    found.factors()[factor + 2]);
+          }
+          return codes;
+        },
+        new RowCode[0]);
+  }
+
+  /** Fetches at once, so that an index without such rows is refused here, not at the first row. */
+  private static <T> RowIterator<T> begun(NativeIterator rows, Source<T> source, T[] empty) {
+    var iterator = new RowIterator<>(rows, source, empty);
     try {
       iterator.fetch();
       return iterator;

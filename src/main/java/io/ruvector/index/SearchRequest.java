@@ -126,13 +126,15 @@ public final class SearchRequest {
   }
 
   /**
-   * This request with another number of cells to look into. Kinds without cells do not use it.
+   * This request with another number of cells of an {@link IvfIndex} to look into: more find more
+   * and cost more. More are looked into where these hold fewer than k hits; kinds without cells do
+   * not use it.
    *
-   * @param nprobe how many, 1 or more
-   * @throws IllegalArgumentException if {@code nprobe} is less than 1
+   * @param nprobe how many, 1 to 65,536
+   * @throws IllegalArgumentException if {@code nprobe} is out of range
    */
   public SearchRequest nprobe(int nprobe) {
-    Checks.inRange("nprobe", nprobe, 1, Integer.MAX_VALUE);
+    IndexOptions.checkNprobe(nprobe, 1);
     return with(
         new Parameters(
             parameters.epsilon(),

@@ -11,13 +11,16 @@ import java.util.NoSuchElementException;
 public final class SearchResult implements Iterable<Hit> {
   private final long[] ids;
   private final float[] scores;
+  private final long probed;
   private final long scanned;
   private final long estimated;
   private final long reranked;
 
-  SearchResult(long[] ids, float[] scores, long scanned, long estimated, long reranked) {
+  SearchResult(
+      long[] ids, float[] scores, long probed, long scanned, long estimated, long reranked) {
     this.ids = ids;
     this.scores = scores;
+    this.probed = probed;
     this.scanned = scanned;
     this.estimated = estimated;
     this.reranked = reranked;
@@ -40,7 +43,7 @@ public final class SearchResult implements Iterable<Hit> {
 
   /** What the search did. */
   public SearchStats stats() {
-    return new SearchStats(scanned, estimated, reranked);
+    return new SearchStats(probed, scanned, estimated, reranked);
   }
 
   /** The hits one by one, nearest first. */

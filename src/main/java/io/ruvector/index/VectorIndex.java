@@ -80,7 +80,10 @@ public interface VectorIndex extends AutoCloseable {
    */
   long remove(long... ids);
 
-  /** Gives back what removed rows take. Searches find the same afterwards. */
+  /**
+   * Gives back what removed rows take. Searches find the same afterwards, but for an {@link
+   * IvfIndex} with originals, which also divides its rows into cells anew.
+   */
   void compact();
 
   /**
@@ -216,8 +219,8 @@ public interface VectorIndex extends AutoCloseable {
       Vectors queries, SearchRequest template, MemorySegment ids, MemorySegment scores);
 
   /**
-   * All rows within a radius. In kinds without originals scores are estimates, and {@link
-   * RangeResult#certain()} tells the sure hits.
+   * All rows within a radius, whatever their cells. Where no originals are kept, scores are
+   * estimates, and {@link RangeResult#certain()} tells the sure hits.
    *
    * @param request the query and the radius
    * @throws EmptyIndexException if the index has no rows
@@ -245,8 +248,9 @@ public interface VectorIndex extends AutoCloseable {
   long memoryBytes();
 
   /**
-   * The codes of all rows as they are now; later changes are not seen. Close the stream if it is
-   * not read to its end: it keeps those rows in memory.
+   * The codes of all rows as they are now; later changes are not seen. In an {@link IvfIndex} each
+   * is relative to the centroid of its cell. Close the stream if it is not read to its end: it
+   * keeps those rows in memory.
    *
    * @throws IndexException with the code {@code UNSUPPORTED} if the kind has no codes
    */

@@ -1,10 +1,13 @@
 /**
  * Indexes of vectors, and searches for the nearest ones.
  *
- * <p>Four kinds share one interface, {@link io.ruvector.index.VectorIndex}:
+ * <p>Five kinds share one interface, {@link io.ruvector.index.VectorIndex}:
  *
  * <ul>
- *   <li>{@link io.ruvector.index.RabitqPlusIndex}: codes and originals; the one to begin with;
+ *   <li>{@link io.ruvector.index.RabitqPlusIndex}: codes and originals; the one to begin with, up
+ *       to about a million rows;
+ *   <li>{@link io.ruvector.index.IvfIndex}: cells of codes, of which a search looks into the
+ *       nearest; originals or none; for large sets;
  *   <li>{@link io.ruvector.index.FlatF32Index}: originals, scanned exactly; the ground truth;
  *   <li>{@link io.ruvector.index.RabitqAsymIndex}: codes of 1 to 8 bits and no originals;
  *   <li>{@link io.ruvector.index.RabitqIndex}: codes of 1 bit and no originals; the smallest.

@@ -37,6 +37,8 @@ public final class NativeIndex {
       int originals,
       int rerankFactor,
       float epsilon,
+      int nlist,
+      int nprobe,
       long seed) {
     private MemorySegment allocate(Arena arena) {
       MemorySegment struct = ruv_index_options.allocate(arena);
@@ -47,6 +49,8 @@ public final class NativeIndex {
       ruv_index_options.originals(struct, originals);
       ruv_index_options.rerank_factor(struct, rerankFactor);
       ruv_index_options.epsilon(struct, epsilon);
+      ruv_index_options.nlist(struct, nlist);
+      ruv_index_options.nprobe(struct, nprobe);
       ruv_index_options.seed(struct, seed);
       return struct;
     }
@@ -61,7 +65,8 @@ public final class NativeIndex {
       long memoryBytes,
       long mappedBytes,
       long version,
-      long codeBytes) {}
+      long codeBytes,
+      long cells) {}
 
   /** A view of rows: where they lie, how many, how long and how far apart in bytes. */
   public record Rows(MemorySegment data, long rows, int dim, long stride) {
@@ -98,13 +103,13 @@ public final class NativeIndex {
   /** Makes the public result from its parts, without an object in between. */
   @FunctionalInterface
   public interface HitsFactory<R> {
-    R create(long[] ids, float[] scores, long scanned, long estimated, long reranked);
+    R create(long[] ids, float[] scores, long probed, long scanned, long estimated, long reranked);
   }
 
   /** The same for what a batch search did. */
   @FunctionalInterface
   public interface StatsFactory<R> {
-    R create(long scanned, long estimated, long reranked);
+    R create(long probed, long scanned, long estimated, long reranked);
   }
 
   /** The same for a range search. */
@@ -116,6 +121,7 @@ public final class NativeIndex {
         float[] bounds,
         boolean[] certain,
         boolean truncated,
+        long probed,
         long scanned,
         long estimated,
         long reranked);
@@ -279,6 +285,8 @@ public final class NativeIndex {
               ruv_index_info.originals(info),
               ruv_index_info.rerank_factor(info),
               ruv_index_info.epsilon(info),
+              ruv_index_info.nlist(info),
+              ruv_index_info.nprobe(info),
               ruv_index_info.seed(info)),
           ruv_index_info.segments(info),
           ruv_index_info.rows(info),
@@ -286,7 +294,8 @@ public final class NativeIndex {
           ruv_index_info.memory_bytes(info),
           ruv_index_info.mapped_bytes(info),
           ruv_index_info.version(info),
-          ruv_index_info.code_bytes(info));
+          ruv_index_info.code_bytes(info),
+          ruv_index_info.cells(info));
     } finally {
       Reference.reachabilityFence(this);
     }
@@ -403,6 +412,7 @@ public final class NativeIndex {
     return factory.create(
         ids,
         scores,
+        ruv_stats.probed(scratch.stats),
         ruv_stats.scanned(scratch.stats),
         ruv_stats.estimated(scratch.stats),
         ruv_stats.reranked(scratch.stats));
@@ -503,6 +513,7 @@ public final class NativeIndex {
                 end(parameters);
               }
               return factory.create(
+                  ruv_stats.probed(scratch.stats),
                   ruv_stats.scanned(scratch.stats),
                   ruv_stats.estimated(scratch.stats),
                   ruv_stats.reranked(scratch.stats));
@@ -567,6 +578,7 @@ public final class NativeIndex {
         ownBounds,
         ownCertain,
         ruv_stats.truncated(scratch.stats) != 0,
+        ruv_stats.probed(scratch.stats),
         ruv_stats.scanned(scratch.stats),
         ruv_stats.estimated(scratch.stats),
         ruv_stats.reranked(scratch.stats));

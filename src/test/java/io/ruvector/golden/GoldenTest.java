@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.ruvector.index.FlatF32Index;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.IvfIndex;
 import io.ruvector.index.Metric;
 import io.ruvector.index.RabitqPlusIndex;
 import io.ruvector.index.SearchResult;
@@ -67,9 +68,11 @@ class GoldenTest {
     Ids ids = Ids.of(Arrays.stream(field(file, "ids")).mapToLong(x -> (long) x).toArray());
     IndexOptions options = IndexOptions.of(metric);
     try (var flat = FlatF32Index.build(vectors, ids, options);
-        var plus = RabitqPlusIndex.build(vectors, ids, options)) {
+        var plus = RabitqPlusIndex.build(vectors, ids, options);
+        var ivf = IvfIndex.build(vectors, ids, options.nlist(8).nprobe(8))) {
       checkHits(flat, file);
       checkHits(plus, file);
+      checkHits(ivf, file);
     }
   }
 

@@ -48,6 +48,10 @@ class BadInputTest {
     bad("rerankFactor 0", () -> defaults.rerankFactor(0), misuse, "rerankFactor", "0", "1 to");
     bad("epsilon -1", () -> defaults.epsilon(-1), misuse, "epsilon", "-1", "0.0 to 16.0");
     bad("epsilon NaN", () -> defaults.epsilon(Float.NaN), misuse, "epsilon", "NaN");
+    bad("nlist -1", () -> defaults.nlist(-1), misuse, "nlist is -1", "0 to 1048576");
+    bad("nlist", () -> defaults.nlist(1_048_577), misuse, "nlist is 1048577", "0 to 1048576");
+    bad("nprobe -1", () -> defaults.nprobe(-1), misuse, "nprobe is -1", "0 to 65536");
+    bad("nprobe", () -> defaults.nprobe(65_537), misuse, "nprobe is 65537", "0 to 65536");
     for (IndexKind kind : IndexKind.values()) {
       bad("dim 0 " + kind, () -> Kinds.create(kind, 0, defaults), misuse, "dim", "0", "1 to 8192");
       bad("dim 8193 " + kind, () -> Kinds.create(kind, 8_193, defaults), misuse, "dim", "8193");
@@ -83,7 +87,8 @@ class BadInputTest {
     bad("bits of flat", () -> FlatF32Index.create(3, defaults.bits(4)), misuse, "bits", "4");
     bad("bits of RaBitQ", () -> RabitqIndex.create(3, defaults.bits(2)), misuse, "bits", "2");
     bad("k 0", () -> SearchRequest.template().k(0), misuse, "k is 0", "1 to");
-    bad("nprobe 0", () -> SearchRequest.template().nprobe(0), misuse, "nprobe is 0");
+    bad("nprobe 0", () -> SearchRequest.template().nprobe(0), misuse, "nprobe is 0", "1 to 65536");
+    bad("nprobe 65537", () -> SearchRequest.template().nprobe(65_537), misuse, "nprobe is 65537");
     bad(
         "timeout",
         () -> SearchRequest.template().timeout(Duration.ZERO),

@@ -5,9 +5,20 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.provider.Arguments;
 
-/** The kinds of index by their number, for tests that run over all of them. */
+/**
+ * The kinds of index by their number, for tests that run over all of them. An IVF index has a few
+ * cells however small it is, and searches look into all of them, so that it finds what a flat one
+ * finds; {@link IvfIndexTest} has searches of a part of the cells.
+ */
 final class Kinds {
+  private static final int CELLS = 5;
+  private static final int ALL_CELLS = 65_536;
+
   private Kinds() {}
+
+  static IndexOptions cells(IndexOptions options) {
+    return options.nlist() == 0 ? options.nlist(CELLS).nprobe(ALL_CELLS) : options;
+  }
 
   static VectorIndex create(IndexKind kind, int dim, IndexOptions options) {
     return switch (kind) {
@@ -15,6 +26,7 @@ final class Kinds {
       case RABITQ -> RabitqIndex.create(dim, options);
       case RABITQ_ASYM -> RabitqAsymIndex.create(dim, options);
       case RABITQ_PLUS -> RabitqPlusIndex.create(dim, options);
+      case IVF -> IvfIndex.create(dim, cells(options));
     };
   }
 
@@ -24,6 +36,7 @@ final class Kinds {
       case RABITQ -> RabitqIndex.build(vectors, ids, options);
       case RABITQ_ASYM -> RabitqAsymIndex.build(vectors, ids, options);
       case RABITQ_PLUS -> RabitqPlusIndex.build(vectors, ids, options);
+      case IVF -> IvfIndex.build(vectors, ids, cells(options));
     };
   }
 

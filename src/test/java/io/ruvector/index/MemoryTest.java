@@ -26,6 +26,8 @@ class MemoryTest {
   /** What a virtual machine takes by itself meanwhile, which counts where an index is small. */
   private static final double NOISE_BYTES = 2e6;
 
+  private static final IndexOptions OPTIONS = IndexOptions.defaults().nlist(256);
+
   @TempDir Path folder;
 
   /** A process that does nothing but build an index of a file. */
@@ -36,10 +38,10 @@ class MemoryTest {
       // What the first build brings with it, as the threads of the pool, is not the index's.
       float[][] few = new float[2][DIM];
       few[1][0] = 1;
-      Kinds.build(kind, few, IndexOptions.defaults()).close();
+      Kinds.build(kind, few, OPTIONS).close();
       Vectors rows = Vectors.map(Path.of(args[1]), DIM);
       long before = privateBytes();
-      try (var index = Kinds.build(kind, rows, Ids.from(0), IndexOptions.defaults())) {
+      try (var index = Kinds.build(kind, rows, Ids.from(0), OPTIONS)) {
         System.out.println("%d %d".formatted(privateBytes() - before, index.memoryBytes()));
       }
     }

@@ -241,7 +241,7 @@ class MutationTest {
   @ParameterizedTest
   @EnumSource(
       value = IndexKind.class,
-      names = {"FLAT_F32", "RABITQ_PLUS"})
+      names = {"FLAT_F32", "RABITQ_PLUS", "IVF"})
   void readersNeverSeeHalfAChange(IndexKind kind) throws InterruptedException {
     Random random = Seed.random("readers" + kind);
     int n = 200;

@@ -69,7 +69,7 @@ class SearchTest {
     double least =
         switch (kind) {
           case FLAT_F32 -> 1;
-          case RABITQ_PLUS -> 0.97;
+          case RABITQ_PLUS, IVF -> 0.97;
           case RABITQ_ASYM -> 0.7;
           case RABITQ -> 0.9;
         };
@@ -110,7 +110,7 @@ class SearchTest {
   @ParameterizedTest
   @EnumSource(
       value = IndexKind.class,
-      names = {"FLAT_F32", "RABITQ_PLUS"})
+      names = {"FLAT_F32", "RABITQ_PLUS", "IVF"})
   void equalRowsAreOrderedById(IndexKind kind) {
     float[][] vectors = new float[200][];
     Arrays.fill(vectors, new float[] {1, 2, 3, 4});

@@ -17,7 +17,7 @@ class AllocationTest {
   private static final int K = 10;
 
   /** The result object, ids and scores with their headers, rounded up. */
-  private static final int RESULT_BYTES = 48 + (16 + 8 * K) + (16 + 4 * K);
+  private static final int RESULT_BYTES = 56 + (16 + 8 * K) + (16 + 4 * K);
 
   /**
    * By reflection: the tests are compiled as a part of the module, which has no need to read

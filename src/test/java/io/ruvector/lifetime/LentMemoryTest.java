@@ -12,6 +12,7 @@ import io.ruvector.index.BatchResult;
 import io.ruvector.index.FlatF32Index;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.IvfIndex;
 import io.ruvector.index.RabitqPlusIndex;
 import io.ruvector.index.SearchRequest;
 import io.ruvector.index.Vectors;
@@ -54,6 +55,7 @@ class LentMemoryTest {
   /** What a thread does with the memory, over and over until it is closed. */
   private enum Call {
     BUILD,
+    BUILD_CELLS,
     IDS,
     ADD,
     UPSERT,
@@ -119,6 +121,7 @@ class LentMemoryTest {
     var template = SearchRequest.template().k(K);
     switch (call) {
       case BUILD -> build(view, Ids.from(0));
+      case BUILD_CELLS -> IvfIndex.build(view, IndexOptions.defaults()).close();
       case IDS -> build(Vectors.copyOf(vectors), Ids.of(lent.ids));
       case ADD -> {
         try (var empty = FlatF32Index.create(DIM, IndexOptions.defaults())) {

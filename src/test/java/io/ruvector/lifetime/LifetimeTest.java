@@ -11,6 +11,7 @@ import io.ruvector.index.IdFilter;
 import io.ruvector.index.IdVector;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.IvfIndex;
 import io.ruvector.index.Originals;
 import io.ruvector.index.PreparedFilter;
 import io.ruvector.index.RabitqPlusIndex;
@@ -188,7 +189,11 @@ class LifetimeTest {
       threads.add(virtual ? Thread.ofVirtual().start(search) : Thread.ofPlatform().start(search));
     }
     for (int i = 0; i < 60 && failure.get() == null; i++) {
-      var index = FlatF32Index.build(Vectors.copyOf(vectors), IndexOptions.defaults());
+      Vectors rows = Vectors.copyOf(vectors);
+      var index =
+          i % 2 == 0
+              ? FlatF32Index.build(rows, IndexOptions.defaults())
+              : IvfIndex.build(rows, IndexOptions.defaults());
       current.set(index);
       Thread.sleep(2);
       if (i % 3 == 0) {

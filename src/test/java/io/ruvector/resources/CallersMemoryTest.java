@@ -8,6 +8,7 @@ import io.ruvector.index.IdFilter;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexKind;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.IvfIndex;
 import io.ruvector.index.KeepsOriginals;
 import io.ruvector.index.RabitqAsymIndex;
 import io.ruvector.index.RabitqIndex;
@@ -42,12 +43,16 @@ class CallersMemoryTest {
   private final long[] ids = random.longs().distinct().limit(ROWS).toArray();
   private final float[][] queries = Data.vectors(random, 20, DIM);
 
+  /** All cells are looked into, so that the order of the rows decides nothing. */
+  private static final IndexOptions CELLS = IndexOptions.defaults().nlist(16).nprobe(16);
+
   static VectorIndex build(IndexKind kind, Vectors vectors, Ids ids) {
     IndexOptions options = IndexOptions.defaults();
     return switch (kind) {
       case FLAT_F32 -> FlatF32Index.build(vectors, ids, options);
       case RABITQ -> RabitqIndex.build(vectors, ids, options);
       case RABITQ_PLUS -> RabitqPlusIndex.build(vectors, ids, options);
+      case IVF -> IvfIndex.build(vectors, ids, CELLS);
       case RABITQ_ASYM -> RabitqAsymIndex.build(vectors, ids, options);
     };
   }
@@ -58,6 +63,7 @@ class CallersMemoryTest {
       case FLAT_F32 -> FlatF32Index.create(DIM, options);
       case RABITQ -> RabitqIndex.create(DIM, options);
       case RABITQ_PLUS -> RabitqPlusIndex.create(DIM, options);
+      case IVF -> IvfIndex.create(DIM, CELLS);
       case RABITQ_ASYM -> RabitqAsymIndex.create(DIM, options);
     };
   }
