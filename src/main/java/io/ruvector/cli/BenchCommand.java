@@ -29,7 +29,9 @@ import picocli.CommandLine.Option;
       "",
       "Example:",
       "  ruvector bench --index plus --base base.f32 --queries query.f32 --truth truth.i32 \\",
-      "      --dim 128 --sweep 'epsilon=1,1.5,1.9;rerankFactor=20,100' --format jsonl"
+      "      --dim 128 --sweep 'epsilon=1,1.5,1.9;rerankFactor=20,100' --format jsonl",
+      "  ruvector bench --index ivf --nlist 1024 --base base.f32 --queries query.f32 \\",
+      "      --truth truth.i32 --dim 128 --sweep nprobe=8,16,32 --format jsonl"
     })
 @SuppressWarnings("NullAway.Init")
 final class BenchCommand implements Callable<Integer> {

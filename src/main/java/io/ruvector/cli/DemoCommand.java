@@ -60,10 +60,11 @@ final class DemoCommand implements Callable<Integer> {
     Report report = output.report();
     try (VectorIndex flat = KindName.FLAT.build(vectors, Ids.from(0), options);
         VectorIndex plus = KindName.PLUS.build(vectors, Ids.from(0), options);
+        VectorIndex ivf = KindName.IVF.build(vectors, Ids.from(0), options);
         VectorIndex asym = KindName.ASYM.build(vectors, Ids.from(0), options);
         VectorIndex rabitq = KindName.RABITQ.build(vectors, Ids.from(0), options)) {
       output.say(
-          "%,d words, %d dimensions, as four indexes in %.2f s"
+          "%,d words, %d dimensions, as five indexes in %.2f s"
               .formatted(vectors.rows(), vectors.dim(), (System.nanoTime() - start) / 1e9));
       for (String word : words) {
         Integer row = known.row(word);
@@ -82,6 +83,7 @@ final class DemoCommand implements Callable<Integer> {
       var comparison = new Comparison(vectors, flat);
       report.add("indexes", comparison.row("FlatF32Index (exact)", flat));
       report.add("indexes", comparison.row("RabitqPlusIndex", plus));
+      report.add("indexes", comparison.row("IvfIndex", ivf));
       report.add("indexes", comparison.row("RabitqAsymIndex", asym));
       report.add("indexes", comparison.row("RabitqIndex", rabitq));
     }

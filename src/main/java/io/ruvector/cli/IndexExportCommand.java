@@ -3,6 +3,7 @@ package io.ruvector.cli;
 import io.ruvector.index.IdVector;
 import io.ruvector.index.IndexInfo;
 import io.ruvector.index.KeepsOriginals;
+import io.ruvector.index.Originals;
 import io.ruvector.index.VectorIndex;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -81,8 +82,9 @@ final class IndexExportCommand implements Callable<Integer> {
   }
 
   private void exportRows(VectorIndex index) throws IOException {
-    if (!(index instanceof KeepsOriginals keeper)) {
-      throw CliException.data("%s keeps no originals: only .rbpx can be written".formatted(file));
+    if (!(index instanceof KeepsOriginals keeper) || index.info().originals() == Originals.NONE) {
+      throw CliException.data(
+          "%s keeps no originals, so there are no vectors to write".formatted(file));
     }
     // Written beside it and moved, so that a file of that name is whole or not there.
     Path temporary = target.resolveSibling(target.getFileName() + ".tmp");

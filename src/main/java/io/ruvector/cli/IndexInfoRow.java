@@ -19,11 +19,13 @@ final class IndexInfoRow {
         .put("dim", info.dim())
         .put("bits", info.bits())
         .put("rows", info.size())
+        .put("cells", info.cells())
         .put("file_bytes", Files.size(file))
         .put("memory_bytes", info.memoryBytes())
         .put("mapped_bytes", info.mappedBytes())
         .put("rerank_factor", info.rerankFactor())
         .put("epsilon", info.epsilon())
+        .put("nprobe", info.nprobe())
         .put("seed", info.seed());
   }
 }

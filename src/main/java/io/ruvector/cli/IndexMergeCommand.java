@@ -4,6 +4,7 @@ import io.ruvector.index.IdVector;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexInfo;
 import io.ruvector.index.KeepsOriginals;
+import io.ruvector.index.Originals;
 import io.ruvector.index.VectorBuffer;
 import io.ruvector.index.VectorIndex;
 import io.ruvector.index.Vectors;
@@ -79,7 +80,7 @@ final class IndexMergeCommand implements Callable<Integer> {
                   MetricName.of(to.metric()),
                   to.dim()));
     }
-    if (!(other instanceof KeepsOriginals keeper)) {
+    if (!(other instanceof KeepsOriginals keeper) || from.originals() == Originals.NONE) {
       throw CliException.data(
           "%s keeps no originals, so its vectors cannot be added to another index".formatted(file));
     }

@@ -11,7 +11,7 @@ final class KindMixin {
       paramLabel = "KIND",
       description =
           "${COMPLETION-CANDIDATES}: exact scan; 1-bit codes; codes of 1 to 8 bits; codes and "
-              + "originals.")
+              + "originals; cells of codes, with originals or without.")
   private KindName name = KindName.PLUS;
 
   @Option(
@@ -33,9 +33,25 @@ final class KindMixin {
       defaultValue = "copy",
       paramLabel = "WHERE",
       description =
-          "${COMPLETION-CANDIDATES}: where the vectors live in kinds that keep them; by default "
-              + "${DEFAULT-VALUE}.")
+          "${COMPLETION-CANDIDATES}: where the vectors live in kinds that keep them, of which only "
+              + "ivf can do without; by default ${DEFAULT-VALUE}.")
   private OriginalsName originals = OriginalsName.COPY;
+
+  @Option(
+      names = "--nlist",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = "Cells of ivf; by default what suits the number of vectors.")
+  private int nlist;
+
+  @Option(
+      names = "--nprobe",
+      defaultValue = "0",
+      paramLabel = "N",
+      description =
+          "The searches' default number of cells of ivf to look into; by default the square root of "
+              + "all.")
+  private int nprobe;
 
   KindName name() {
     return name;
@@ -46,6 +62,10 @@ final class KindMixin {
   }
 
   IndexOptions options() {
-    return IndexOptions.of(metric.metric()).bits(bits).originals(originals.originals());
+    return IndexOptions.of(metric.metric())
+        .bits(bits)
+        .originals(originals.originals())
+        .nlist(nlist)
+        .nprobe(nprobe);
   }
 }

@@ -67,6 +67,12 @@ final class SearchCommand implements Callable<Integer> {
   private @Nullable Float epsilon;
 
   @Option(
+      names = "--nprobe",
+      paramLabel = "N",
+      description = "Cells of an ivf index to look into: more find more, slower.")
+  private @Nullable Integer nprobe;
+
+  @Option(
       names = "--rerank-factor",
       paramLabel = "N",
       description = "The cap of exact comparisons, times k.")
@@ -97,6 +103,7 @@ final class SearchCommand implements Callable<Integer> {
     SearchRequest template = SearchRequest.template().k(k);
     template = epsilon == null ? template : template.epsilon(epsilon);
     template = rerankFactor == null ? template : template.rerankFactor(rerankFactor);
+    template = nprobe == null ? template : template.nprobe(nprobe);
     template = filter == null ? template : template.filter(filter);
     try (VectorIndex index = opening.open(file, mode.mode())) {
       Vectors rows = queries(index.info().dim());

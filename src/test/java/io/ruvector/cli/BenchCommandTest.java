@@ -102,6 +102,27 @@ class BenchCommandTest {
   }
 
   @Test
+  void moreCellsFindMore() {
+    List<String> lines =
+        bench(
+                truth,
+                "--index",
+                "ivf",
+                "--nlist",
+                40,
+                "--originals",
+                "none",
+                "--bits",
+                8,
+                "--sweep",
+                "nprobe=1,40")
+            .lines();
+    assertTrue(lines.get(1).startsWith("{\"tag\":\"\",\"p\":\"nprobe=1\","), lines.get(1));
+    assertTrue(number(lines.get(1), "recall") < .8, lines.get(1));
+    assertTrue(number(lines.get(2), "recall") > .95, lines.get(2));
+  }
+
+  @Test
   void moreHitsFindMoreOfTheTrueTen() {
     double few = number(bench(truth, "--index", "rabitq").lines().get(1), "recall");
     double many = number(bench(truth, "--index", "rabitq", "--k", 100).lines().get(1), "recall");
@@ -123,7 +144,8 @@ class BenchCommandTest {
 
   @Test
   void wrongUsageAndData() throws IOException {
-    for (String sweep : List.of("ef=7", "epsilon", "epsilon=x", "nprobe=0", "rerankFactor=1.5")) {
+    for (String sweep :
+        List.of("ef=7", "epsilon", "epsilon=x", "nprobe=0", "nprobe=65537", "rerankFactor=1.5")) {
       bench(truth, "--index", "plus", "--sweep", sweep).failure(2);
     }
     bench(truth, "--index", "graph").failure(2);

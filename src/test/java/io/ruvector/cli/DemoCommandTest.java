@@ -10,7 +10,7 @@ class DemoCommandTest {
   @Test
   void answersAndCompares() {
     List<String> lines = Cli.run("demo", "Guitar", "-k", 3, "--format", "jsonl").lines();
-    assertEquals(3 + 4, lines.size());
+    assertEquals(3 + 5, lines.size());
     assertTrue(
         lines.get(0).startsWith("{\"word\":\"guitar\",\"rank\":1,\"near\":\"bass\","),
         lines.get(0));
@@ -18,7 +18,8 @@ class DemoCommandTest {
         lines.get(3).startsWith("{\"index\":\"FlatF32Index (exact)\",\"bits\":0,\"recall@10\":1.0"),
         lines.get(3));
     assertTrue(lines.get(4).contains("\"recall@10\":0.99"), lines.get(4));
-    assertTrue(lines.get(5).contains("\"of_float32\":0.2}"), lines.get(5));
+    assertTrue(lines.get(5).startsWith("{\"index\":\"IvfIndex\""), lines.get(5));
+    assertTrue(lines.get(6).contains("\"of_float32\":0.2}"), lines.get(6));
   }
 
   @Test

@@ -52,12 +52,12 @@ class IndexCommandsTest {
     String json = Cli.run("index", "info", index, "--format", "json").data().strip();
     assertTrue(
         json.startsWith("[{\"file\":\"%s\",\"kind\":\"plus\",".formatted(index))
-            && json.contains("\"metric\":\"l2\",\"dim\":12,\"bits\":4,\"rows\":200,"),
+            && json.contains("\"metric\":\"l2\",\"dim\":12,\"bits\":4,\"rows\":200,\"cells\":0,"),
         json);
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"flat", "rabitq", "asym", "plus"})
+  @ValueSource(strings = {"flat", "rabitq", "asym", "plus", "ivf"})
   void buildsEveryKindUnderEveryMetric(String kind) {
     for (String metric : List.of("l2", "cosine", "ip")) {
       Path file = folder.resolve(kind + metric);
@@ -78,6 +78,40 @@ class IndexCommandsTest {
       List<String> lines = Cli.run("index", "info", file, "--no-verify", "--format", "csv").lines();
       assertTrue(lines.get(1).contains(",%s,%s,".formatted(kind, metric)), lines.get(1));
     }
+  }
+
+  @Test
+  void buildsCells() {
+    Path file = folder.resolve("cells.rvx");
+    Object[] build = {
+      "index",
+      "build",
+      "--index",
+      "ivf",
+      "--nlist",
+      6,
+      "--nprobe",
+      2,
+      "--originals",
+      "none",
+      "--input",
+      raw,
+      "--dim",
+      DIM,
+      "-o",
+      file,
+      "--format",
+      "json"
+    };
+    String json = Cli.run(build).data();
+    assertTrue(json.contains("\"kind\":\"ivf\"") && json.contains("\"cells\":6,"), json);
+    assertTrue(json.contains("\"nprobe\":2,"), json);
+    String failure = Cli.run("index", "export", file, "-o", folder.resolve("x.npy")).failure(1);
+    assertTrue(failure.contains("keeps no originals"), failure);
+    failure = Cli.run("index", "merge", index, file, "-o", folder.resolve("m.rvx")).failure(1);
+    assertTrue(failure.contains("keeps no originals"), failure);
+    build("--nlist", 1_048_577, "--input", raw, "--dim", DIM, "-o", file).failure(2);
+    build("--originals", "none", "--input", raw, "--dim", DIM, "-o", file).failure(2);
   }
 
   @Test
@@ -125,7 +159,7 @@ class IndexCommandsTest {
     Path codes = folder.resolve("codes.rvx");
     Cli.run("index", "build", "--index", "asym", "--input", raw, "--dim", DIM, "-o", codes).data();
     String failure = Cli.run("index", "export", codes, "-o", folder.resolve("x.npy")).failure(1);
-    assertTrue(failure.endsWith("keeps no originals: only .rbpx can be written"), failure);
+    assertTrue(failure.endsWith("keeps no originals, so there are no vectors to write"), failure);
     failure = Cli.run("index", "export", index, "-o", folder.resolve("x.parquet")).failure(2);
     assertTrue(failure.contains("'.parquet' is not one of"), failure);
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -68,6 +69,31 @@ class SearchCommandTest {
                 "--format",
                 "jsonl")
             .lines());
+  }
+
+  @Test
+  void looksIntoMoreCells() throws IOException {
+    Path raw = Samples.raw(folder.resolve("cells.f32"), Samples.vectors(300, 3, 6));
+    Path cells = folder.resolve("cells.rvx");
+    Object[] build = {
+      "index", "build", "--index", "ivf", "--nlist", 20, "--nprobe", 1, "--input", raw, "--dim", 3
+    };
+    Cli.run(Stream.concat(Stream.of(build), Stream.of("-o", cells)).toArray()).data();
+    Object[] search = {
+      "search", "--index-file", cells, "--query", "0.1,0,0", "-k", 12, "--format", "csv"
+    };
+    List<String> one = Cli.run(search).lines();
+    List<String> all =
+        Cli.run(Stream.concat(Stream.of(search), Stream.of("--nprobe", 20)).toArray()).lines();
+    assertEquals(13, one.size());
+    assertEquals(13, all.size());
+    assertTrue(lastScore(all) < lastScore(one), all + " " + one);
+    Cli.run(Stream.concat(Stream.of(search), Stream.of("--nprobe", 0)).toArray()).failure(2);
+  }
+
+  private static float lastScore(List<String> lines) {
+    String last = lines.getLast();
+    return Float.parseFloat(last.substring(last.lastIndexOf(',') + 1));
   }
 
   @Test

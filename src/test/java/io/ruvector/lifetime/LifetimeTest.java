@@ -190,7 +190,7 @@ class LifetimeTest {
     }
     for (int i = 0; i < 60 && failure.get() == null; i++) {
       Vectors rows = Vectors.copyOf(vectors);
-      var index =
+      VectorIndex index =
           i % 2 == 0
               ? FlatF32Index.build(rows, IndexOptions.defaults())
               : IvfIndex.build(rows, IndexOptions.defaults());

@@ -3,6 +3,7 @@ package io.ruvector.bench;
 import io.ruvector.RuVector;
 import io.ruvector.index.FlatF32Index;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.IvfIndex;
 import io.ruvector.index.RabitqAsymIndex;
 import io.ruvector.index.RabitqIndex;
 import io.ruvector.index.RabitqPlusIndex;
@@ -31,7 +32,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 3)
 @Measurement(iterations = 10)
 public class BuildBenchmark {
-  @Param({"flat", "rabitq", "asym", "plus"})
+  @Param({"flat", "rabitq", "asym", "plus", "ivf"})
   public String kind;
 
   @Param({"1", "2"})
@@ -60,6 +61,7 @@ public class BuildBenchmark {
           case "rabitq" -> RabitqIndex.build(view, options);
           case "asym" -> RabitqAsymIndex.build(view, options);
           case "plus" -> RabitqPlusIndex.build(view, options);
+          case "ivf" -> IvfIndex.build(view, options);
           default -> throw new IllegalArgumentException(kind);
         }) {
       return index.size();
