@@ -105,7 +105,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 pub fn open_index(data: &[u8]) {
     let path = folder().join("open.rvx");
     let mut file = data.to_vec();
-    for mode in [OpenMode::Map, OpenMode::Load] {
+    for mode in [OpenMode::Map, OpenMode::Load, OpenMode::LoadCodes] {
         let _ = std::fs::remove_file(&path);
         std::fs::write(&path, &file).expect("room for a file");
         let sound = rabitq::verify(&path).is_ok();

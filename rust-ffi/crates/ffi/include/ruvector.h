@@ -153,6 +153,9 @@ enum ruv_open_mode
   RUV_OPEN_MODE_MAP = 0,
   // Read into memory: for files that others may change.
   RUV_OPEN_MODE_LOAD = 1,
+  // Read into memory but for the originals, which are mapped and read row by row: for codes that
+  // fit in memory beside originals that do not.
+  RUV_OPEN_MODE_LOAD_CODES = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -174,6 +177,10 @@ typedef struct ruv_index ruv_index;
 // A place in one snapshot of an index; changes after its start are not seen, and it outlives the
 // index.
 typedef struct ruv_iter ruv_iter;
+
+// The rows of an index file that is being written: any number of threads may add to it, one after
+// another.
+typedef struct ruv_writer ruv_writer;
 
 // The caller's error buffer, written by every call that is given one: status 0 and an empty text
 // on success.
@@ -760,6 +767,75 @@ int32_t ruv_iter_next_codes(struct ruv_iter *iter,
 // # Safety
 // `iter` is NULL or a live iterator that no other call uses.
 void ruv_iter_free(struct ruv_iter *iter);
+
+// Gives the caller a writer of the index file `path`, to finish or to free. It takes at most
+// `max_bytes` of memory, and spools rows beside the file. ARGUMENT (with the least `max_bytes`),
+// PERSIST.
+//
+// # Safety
+// `options` is NULL or readable; `path` has `path_len` readable bytes of UTF-8; `out` and `err` are
+// NULL or writable.
+int32_t ruv_writer_new(const struct ruv_index_options *options,
+                       const uint8_t *path,
+                       size_t path_len,
+                       uint64_t max_bytes,
+                       struct ruv_writer **out,
+                       struct ruv_error *err);
+
+// Copies the caller's `rows` rows of `dim` floats, `stride` bytes apart, to the writer, all or
+// none. `ids` has one id a row, NULL: first_id, first_id + 1, ... `cancel` is read while the call
+// runs: not zero stops it; NULL: none. ARGUMENT (also where the rows so far need more memory than
+// the writer's max_bytes), DIMENSION_MISMATCH, INVALID_VECTOR, PERSIST, CANCELLED, POISONED.
+//
+// # Safety
+// `writer` is live; `data` has the rows, `ids` an id for each; `cancel` is NULL or readable; `err`
+// is NULL or writable.
+int32_t ruv_writer_add(struct ruv_writer *writer,
+                       const float *data,
+                       uint64_t rows,
+                       uint32_t dim,
+                       uint64_t stride,
+                       const int64_t *ids,
+                       int64_t first_id,
+                       const int32_t *cancel,
+                       struct ruv_error *err);
+
+// Makes the index of the caller's writer and gives the file its name. The writer is consumed, also
+// on error, which leaves nothing behind. DUPLICATE_ID (an id that came twice; its row counts from
+// the first that was added), PERSIST, CANCELLED, OUT_OF_MEMORY, POISONED.
+//
+// # Safety
+// `writer` is NULL or live and no other call uses it; `cancel` is NULL or readable; `err` is NULL
+// or writable.
+int32_t ruv_writer_finish(struct ruv_writer *writer, const int32_t *cancel, struct ruv_error *err);
+
+// Frees a writer that was not finished, and what it has spooled; NULL is nothing to do.
+//
+// # Safety
+// `writer` is NULL or a live writer that no other call uses.
+void ruv_writer_free(struct ruv_writer *writer);
+
+// Writes the index of the rows of the caller's file `source` to the file `path`, with at most
+// `max_bytes` of memory: `rows` rows of options.dim little-endian floats, `offset` bytes into
+// `source`, `stride` bytes apart. Otherwise as a `ruv_writer` with these rows.
+//
+// # Safety
+// `options` is NULL or readable; `source` and `path` have `source_len` and `path_len` readable
+// bytes of UTF-8; `ids` is NULL or has an id for each row; `cancel` is NULL or readable; `err` is
+// NULL or writable.
+int32_t ruv_index_build_to(const struct ruv_index_options *options,
+                           const uint8_t *source,
+                           size_t source_len,
+                           uint64_t offset,
+                           uint64_t rows,
+                           uint64_t stride,
+                           const int64_t *ids,
+                           int64_t first_id,
+                           const uint8_t *path,
+                           size_t path_len,
+                           uint64_t max_bytes,
+                           const int32_t *cancel,
+                           struct ruv_error *err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -66,6 +66,9 @@ pub enum ruv_open_mode {
     Map = 0,
     /// Read into memory: for files that others may change.
     Load = 1,
+    /// Read into memory but for the originals, which are mapped and read row by row: for codes that
+    /// fit in memory beside originals that do not.
+    LoadCodes = 2,
 }
 
 // Rust's enums and the header's are one list.
@@ -365,7 +368,12 @@ pub(crate) fn open_mode(value: u32) -> Result<OpenMode, Failure> {
     match value {
         0 => Ok(OpenMode::Map),
         1 => Ok(OpenMode::Load),
-        _ => Err(Failure::argument("mode", value, "0 (map), 1 (load)")),
+        2 => Ok(OpenMode::LoadCodes),
+        _ => Err(Failure::argument(
+            "mode",
+            value,
+            "0 (map), 1 (load), 2 (load codes)",
+        )),
     }
 }
 

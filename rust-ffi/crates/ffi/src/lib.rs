@@ -22,6 +22,7 @@ mod iter;
 mod library;
 mod panic;
 mod pointer;
+mod writer;
 
 pub use abi::*;
 pub use buffer::*;
@@ -30,3 +31,4 @@ pub use filter::*;
 pub use index::*;
 pub use iter::*;
 pub use library::*;
+pub use writer::*;

@@ -283,7 +283,7 @@ static void files(const char *folder) {
   ruv_index *index = built(RUV_KIND_PLUS), *again;
   OK(ruv_index_save(index, at, length, &err));
   OK(ruv_index_verify(at, length, &err));
-  for (uint32_t mode = RUV_OPEN_MODE_MAP; mode <= RUV_OPEN_MODE_LOAD; mode++) {
+  for (uint32_t mode = RUV_OPEN_MODE_MAP; mode <= RUV_OPEN_MODE_LOAD_CODES; mode++) {
     uint32_t equal = 0;
     OK(ruv_index_open(at, length, mode, 1, &again, &err));
     OK(ruv_index_content_equals(index, again, &equal, &err));
@@ -293,7 +293,7 @@ static void files(const char *folder) {
     CHECK(equal == 0);
     ruv_index_free(again);
   }
-  FAILS(RUV_STATUS_ARGUMENT, ruv_index_open(at, length, 2, 0, &again, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_open(at, length, 3, 0, &again, &err));
   FAILS(RUV_STATUS_ARGUMENT, ruv_index_open(at, length, 0, 2, &again, &err));
   FAILS(RUV_STATUS_PERSIST, ruv_index_open((const uint8_t *)missing, strlen(missing), 0, 0, &again, &err));
   CHECK(again == NULL);
@@ -319,6 +319,59 @@ static void files(const char *folder) {
   file = fopen(path, "r+b");
   CHECK(file != NULL && fseek(file, -40, SEEK_END) == 0 && fputc('!', file) == '!' && fclose(file) == 0);
   FAILS(RUV_STATUS_PERSIST, ruv_index_verify(at, length, &err));
+  ruv_index_free(index);
+}
+
+static void written_beyond_memory(const char *folder) {
+  char path[1024], raw[1024];
+  snprintf(path, sizeof path, "%s/written.rvx", folder);
+  snprintf(raw, sizeof raw, "%s/rows.f32", folder);
+  const uint8_t *at = (const uint8_t *)path, *raw_at = (const uint8_t *)raw;
+  const size_t length = strlen(path), raw_length = strlen(raw);
+  const uint64_t memory = (uint64_t)1 << 30;
+  const int32_t stop = 1;
+  ruv_index_options o = options(RUV_KIND_IVF);
+  ruv_index *index = built(RUV_KIND_IVF), *again;
+  ruv_writer *writer;
+  uint32_t equal = 0;
+
+  OK(ruv_writer_new(&o, at, length, memory, &writer, &err));
+  OK(ruv_writer_add(writer, ROWS_OF(data[0], 300), NULL, 1000, NULL, &err));
+  FAILS(RUV_STATUS_CANCELLED, ruv_writer_add(writer, ROWS_OF(data[300], 1), NULL, 7, &stop, &err));
+  OK(ruv_writer_add(writer, ROWS_OF(data[300], ROWS - 300), NULL, 1300, NULL, &err));
+  FAILS(RUV_STATUS_PERSIST, ruv_index_verify(at, length, &err));
+  OK(ruv_writer_finish(writer, NULL, &err));
+  OK(ruv_index_open(at, length, RUV_OPEN_MODE_LOAD_CODES, 1, &again, &err));
+  OK(ruv_index_content_equals(index, again, &equal, &err));
+  CHECK(equal == 1);
+  ruv_index_free(again);
+  CHECK(remove(path) == 0);
+
+  /* Consumed on error as well. */
+  OK(ruv_writer_new(&o, at, length, memory, &writer, &err));
+  OK(ruv_writer_add(writer, ROWS_OF(data[0], 2), NULL, 5, NULL, &err));
+  OK(ruv_writer_add(writer, ROWS_OF(data[2], 1), NULL, 6, NULL, &err));
+  FAILS(RUV_STATUS_DUPLICATE_ID, ruv_writer_finish(writer, NULL, &err));
+  CHECK(err.a == 6);
+  FAILS(RUV_STATUS_PERSIST, ruv_index_verify(at, length, &err));
+  OK(ruv_writer_new(&o, at, length, memory, &writer, &err));
+  ruv_writer_free(writer);
+  ruv_writer_free(NULL);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_writer_new(&o, at, length, 1000, &writer, &err));
+  CHECK(writer == NULL);
+  SAYS("max_bytes");
+  FAILS(RUV_STATUS_NULL_POINTER, ruv_writer_new(NULL, at, length, memory, &writer, &err));
+  FAILS(RUV_STATUS_NULL_POINTER, ruv_writer_new(&o, at, length, memory, NULL, &err));
+  FAILS(RUV_STATUS_NULL_POINTER, ruv_writer_add(NULL, ROWS_OF(data[0], 1), NULL, 0, NULL, &err));
+  FAILS(RUV_STATUS_NULL_POINTER, ruv_writer_finish(NULL, NULL, &err));
+
+  OK(ruv_index_build_to(&o, raw_at, raw_length, 4, ROWS, sizeof data[0], NULL, 1000, at, length, memory, NULL, &err));
+  OK(ruv_index_open(at, length, RUV_OPEN_MODE_MAP, 1, &again, &err));
+  OK(ruv_index_content_equals(index, again, &equal, &err));
+  CHECK(equal == 1);
+  ruv_index_free(again);
+  FAILS(RUV_STATUS_PERSIST,
+        ruv_index_build_to(&o, raw_at, raw_length, 8, ROWS, sizeof data[0], NULL, 0, at, length, memory, NULL, &err));
   ruv_index_free(index);
 }
 
@@ -663,6 +716,7 @@ int main(int count, char **arguments) {
   change();
   adopt();
   files(arguments[1]);
+  written_beyond_memory(arguments[1]);
   upstream_files(arguments[1]);
   iterate();
   filters();

@@ -46,7 +46,8 @@ pub(crate) struct Codec {
 }
 
 /// The factors of one row's estimator.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub(crate) struct Factors {
     pub(crate) add: f32,
     pub(crate) mul: f32,

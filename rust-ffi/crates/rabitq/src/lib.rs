@@ -26,6 +26,7 @@ mod scan;
 mod search;
 mod segment;
 mod sink;
+mod stream;
 mod tail;
 mod tombstones;
 mod top;
@@ -45,6 +46,7 @@ pub use range::RangeHits;
 pub use recommend::{Recommendation, recommend};
 pub use rotate::Rotation;
 pub use rows::{Ids, MappedRows, Rows, Source, VectorBuffer};
+pub use stream::{FileRows, IndexWriter, build_to};
 
 /// Rows that an export reads at a time.
 const EXPORT_ROWS: usize = 4096;

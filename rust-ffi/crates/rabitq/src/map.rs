@@ -92,13 +92,14 @@ impl DerefMut for AlignedBuf {
     }
 }
 
-/// A whole file, mapped read-only.
-pub(crate) fn map_file(path: &Path) -> Result<Mmap> {
+/// A whole file, and its mapping, read-only.
+pub(crate) fn map_file(path: &Path) -> Result<(File, Mmap)> {
     let file = File::open(path).map_err(|e| Error::persist(path, "open", e))?;
     // SAFETY: the mapping is read-only and every offset into it is bounds-checked. Another process
     // that shortens the file while it is mapped makes the system end this one; that is the
     // documented limit of opening by mmap (`OpenMode::Load` has none).
-    unsafe { Mmap::map(&file) }.map_err(|e| Error::persist(path, "map", e))
+    let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::persist(path, "map", e))?;
+    Ok((file, map))
 }
 
 enum Owner {
@@ -130,6 +131,25 @@ impl Bytes {
             owner: self.owner.clone(),
             range: start..end,
         })
+    }
+
+    /// Tells the system that a mapped file is read here and there: it reads nothing ahead.
+    pub(crate) fn expect_random_reads(&self) {
+        self.advise(memmap2::Advice::Random, self.range.clone());
+    }
+
+    /// Has the system start to read a part of a mapped file that is not in memory.
+    pub(crate) fn read_soon(&self, range: Range<usize>) {
+        let start = self.range.start + range.start;
+        self.advise(memmap2::Advice::WillNeed, start..start + range.len());
+    }
+
+    fn advise(&self, advice: memmap2::Advice, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Owner::File(map) = &*self.owner {
+            // Advice only.
+            let _ = map.advise_range(advice, range.start, range.len());
+        }
     }
 
     /// These bytes as values of `T`, without what is left over at their end.

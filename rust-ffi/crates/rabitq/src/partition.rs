@@ -364,47 +364,88 @@ pub(crate) fn auto_cells(rows: usize) -> usize {
     (2.0 * (rows as f64).sqrt()) as usize / 16 * 16
 }
 
-/// Trains the cells for an index of `view`; `None` where there are too few rows for two.
+/// How many cells are trained, on how many rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Training {
+    pub(crate) cells: usize,
+    pub(crate) sampled: usize,
+}
+
+impl Training {
+    /// What serves an index of `rows` rows; `None` where they are too few for two cells.
+    pub(crate) fn new(options: &Options, rows: usize) -> Option<Self> {
+        let wanted = if options.nlist == 0 {
+            auto_cells(rows).min(rows / MIN_ROWS)
+        } else {
+            options.nlist as usize
+        };
+        let cells = wanted.min(rows);
+        let sampled = (cells * SAMPLED).min(rows);
+        (cells >= 2).then_some(Training { cells, sampled })
+    }
+
+    /// Memory that training takes.
+    pub(crate) fn bytes(&self, dim: usize) -> usize {
+        // Rows, also in bytes, with their steps, cells before and after, a shuffle and the members of
+        // cells; centroids, rotated and not, their copies, and their bytes.
+        self.sampled * (dim * 5 + 24) + self.cells * (dim * 14 + 128)
+    }
+
+    /// The same in at most `room` bytes: rows are given up first, down to `MIN_ROWS` a cell, then,
+    /// where their number is free, cells, down to one for each pair of rows' square root. An error
+    /// is the least room.
+    pub(crate) fn within(
+        self,
+        options: &Options,
+        rows: usize,
+        room: usize,
+    ) -> std::result::Result<Self, usize> {
+        let with = |cells: usize, per_cell: usize| Training {
+            cells,
+            sampled: (cells * per_cell).min(self.sampled),
+        };
+        if self.bytes(options.dim) <= room {
+            return Ok(self);
+        }
+        let fits = |t: &Training| t.bytes(options.dim) <= room;
+        let fewer_rows = (MIN_ROWS..SAMPLED).rev().map(|n| with(self.cells, n));
+        let least = match options.nlist {
+            0 => (rows.isqrt() / 2).clamp(2, self.cells),
+            _ => self.cells,
+        };
+        let fewer_cells = (least..self.cells).rev().map(|cells| with(cells, MIN_ROWS));
+        fewer_rows
+            .chain(fewer_cells)
+            .find(fits)
+            .ok_or(with(least, MIN_ROWS).bytes(options.dim))
+    }
+}
+
+/// Trains the cells of an index of `rows` rows; `gather` gives those with the numbers that it is
+/// asked for, one after the other, as P (x - m), x of unit length under cosine.
 pub(crate) fn partition(
     simd: Simd,
     options: &Options,
     control: &Control,
-    view: Rows,
+    training: Training,
+    rows: usize,
+    gather: impl FnOnce(&[u32]) -> Result<Vec<f32>>,
     codec: &Codec,
-) -> Result<Option<Partition>> {
-    let rows = view.len();
-    let wanted = if options.nlist == 0 {
-        auto_cells(rows).min(rows / MIN_ROWS)
-    } else {
-        options.nlist as usize
-    };
-    let count = wanted.min(rows);
-    if count < 2 {
-        return Ok(None);
-    }
+) -> Result<Partition> {
     let mut order: Vec<u32> = (0..rows as u32).collect();
-    let sampled = (count * SAMPLED).min(rows);
+    let Training { cells, sampled } = training;
     if sampled < rows {
         order.par_sort_unstable_by_key(|&row| (random(options.seed, row as u64), row));
         order.truncate(sampled);
         order.sort_unstable();
     }
     control.check()?;
+    let sample = gather(&order)?;
+    drop(order);
     let dim = options.dim;
-    let mut sample = vec![0f32; sampled * dim];
-    sample
-        .par_chunks_mut(CHUNK * dim)
-        .zip(order.par_chunks(CHUNK))
-        .for_each(|(sample, order)| {
-            sample.copy_from_slice(&rotated_rows(
-                simd,
-                codec,
-                order.iter().map(|&i| view.row(i as usize)),
-            ));
-        });
-    let trained = train(simd, &sample, dim, count, options.seed);
+    let trained = train(simd, &sample, dim, cells, options.seed);
     control.check()?;
-    let mut radii = vec![0f32; count];
+    let mut radii = vec![0f32; cells];
     for (row, &cell) in sample.chunks_exact(dim).zip(&trained.cells) {
         let centroid = &trained.centroids[cell as usize * dim..][..dim];
         let radius = &mut radii[cell as usize];
@@ -418,13 +459,29 @@ pub(crate) fn partition(
         &radii,
         rows,
     )
-    .map(Some)
 }
 
 fn bytes(values: &[f32]) -> Result<Bytes> {
     let mut kept = AlignedBuf::zeroed(size_of_val(values))?;
     kept.copy_from_slice(bytemuck::cast_slice(values));
     Ok(kept.into())
+}
+
+/// Writes P (x - m) of the rows with the given numbers, of which `first` is that of the view's first.
+pub(crate) fn put_rotated(
+    simd: Simd,
+    codec: &Codec,
+    view: Rows,
+    numbers: &[u32],
+    first: usize,
+    out: &mut [f32],
+) {
+    out.par_chunks_mut(CHUNK * codec.layout.dim)
+        .zip(numbers.par_chunks(CHUNK))
+        .for_each(|(out, numbers)| {
+            let rows = numbers.iter().map(|&i| view.row(i as usize - first));
+            out.copy_from_slice(&rotated_rows(simd, codec, rows));
+        });
 }
 
 /// P (x - m) of rows, of unit length under cosine, one after the other.

@@ -10,14 +10,14 @@
 //! | 28..32 | CRC32C of the header, this field taken as 0 |
 //! | 32..136 | [`Fixed`] |
 //! | then | table: {kind u32, 0 u32, offset u64, length u64} for each section |
-//! | then | sections, each at a multiple of 64, zeros between |
+//! | then | sections, each at a multiple of 64 (originals: first, at 4,096), zeros between |
 //! | last section | checksums: CRC32C of every MiB of the file before this section |
 //! | last 8 | CRC32C of the checksums, and the end mark `RUVE` |
 //!
 //! All numbers are little-endian. The mapped file is the index: nothing is converted.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,11 +38,16 @@ use crate::segment::{Cell, Codes, OneBit, Originals, Segment};
 const MAGIC: &[u8; 8] = b"RUVXSEG1";
 const END: &[u8; 4] = b"RUVE";
 const VERSION: u32 = 1;
-const ALIGN: usize = 64;
+const ALIGN: u64 = 64;
+/// Alignment of originals: a cold search reads single rows, each from as few pages as can be.
+const PAGE: u64 = 4096;
+/// Where the originals lie: first of all sections, behind the longest header.
+pub(crate) const ORIGINALS_AT: u64 = PAGE;
 const CHECKED: usize = 1 << 20;
 const FIXED_AT: usize = 32;
 const TABLE_AT: usize = FIXED_AT + size_of::<Fixed>();
 const MAX_SECTIONS: usize = 64;
+const _: () = assert!(TABLE_AT + MAX_SECTIONS * size_of::<Entry>() <= ORIGINALS_AT as usize);
 
 #[cfg(target_endian = "big")]
 compile_error!("the file format is little-endian and used in place");
@@ -54,6 +59,10 @@ pub enum OpenMode {
     Map,
     /// Reads it into memory: for files that others may change.
     Load,
+    /// Reads all but the originals into memory and maps those, to be read row by row: for an index
+    /// whose codes fit in memory and whose originals need not. A search reads the rows that it
+    /// compares exactly, and nothing around them.
+    LoadCodes,
 }
 
 /// The header's fields of fixed size.
@@ -96,7 +105,7 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-enum Section {
+pub(crate) enum Section {
     Mean = 1,
     Cells = 2,
     Blocks = 3,
@@ -133,6 +142,13 @@ impl Section {
         Section::Biases,
     ];
 
+    fn align(self) -> u64 {
+        match self {
+            Section::Originals => PAGE,
+            _ => ALIGN,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Section::Mean => "mean",
@@ -154,150 +170,250 @@ impl Section {
     }
 }
 
-/// What a section holds: bytes as they are, or rows with gaps between them.
-enum Content<'a> {
+/// What a section holds.
+pub(crate) enum Content<'a> {
     Plain(&'a [u8]),
+    /// Rows with gaps between them.
     Rows(&'a Originals),
+    /// So many bytes, which are written by themselves.
+    Apart(u64),
 }
 
 impl Content<'_> {
-    fn len(&self) -> usize {
+    fn len(&self) -> u64 {
         match self {
-            Content::Plain(bytes) => bytes.len(),
-            Content::Rows(originals) => originals.view().len() * originals.view().dim() * 4,
+            Content::Plain(bytes) => bytes.len() as u64,
+            Content::Rows(originals) => {
+                let view = originals.view();
+                view.len() as u64 * view.dim() as u64 * 4
+            }
+            Content::Apart(bytes) => *bytes,
         }
+    }
+}
+
+/// What a file is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) ids: &'a IdMap,
+    pub(crate) codes: Option<CodeParts<'a>>,
+    pub(crate) places: Option<&'a [u8]>,
+    pub(crate) inverse_norms: Option<Content<'a>>,
+    pub(crate) originals: Option<Content<'a>>,
+}
+
+pub(crate) struct CodeParts<'a> {
+    pub(crate) mean: &'a [f32],
+    pub(crate) cells: &'a [Cell],
+    pub(crate) one: OneBit,
+    pub(crate) blocks: Content<'a>,
+    pub(crate) records: Content<'a>,
+    pub(crate) partition: Option<&'a Partition>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(segment: &'a Segment) -> Self {
+        let code_parts = |codes: &'a Codes| CodeParts {
+            mean: &codes.codec.mean,
+            cells: &codes.cells,
+            one: codes.one,
+            blocks: Content::Plain(&codes.blocks),
+            records: Content::Plain(&codes.records),
+            partition: codes.partition.as_deref(),
+        };
+        Parts {
+            ids: &segment.ids,
+            codes: segment.codes.as_ref().map(code_parts),
+            places: segment.places.as_deref(),
+            inverse_norms: segment.inverse_norms.as_deref().map(Content::Plain),
+            originals: segment.originals.as_ref().map(Content::Rows),
+        }
+    }
+}
+
+/// A file that is about to be written: where everything goes.
+pub(crate) struct Draft<'a> {
+    fixed: Fixed,
+    sections: Vec<(Section, Content<'a>)>,
+    table: Vec<Entry>,
+    /// Bytes that the checksums cover.
+    covered: u64,
+}
+
+impl<'a> Draft<'a> {
+    /// The file of `parts`, of an index without rows where there are none.
+    pub(crate) fn new(options: &Options, parts: Option<Parts<'a>>) -> Self {
+        let mut fixed = Fixed {
+            kind: options.kind as i32,
+            metric: options.metric as i32,
+            dim: options.dim as u32,
+            bits: options.bits,
+            rerank_factor: options.rerank_factor,
+            epsilon: options.epsilon,
+            seed: options.seed,
+            nlist: options.nlist,
+            nprobe: options.nprobe,
+            codes_only: (options.kind == Kind::Ivf && !options.keeps_originals()) as u32,
+            ..Fixed::zeroed()
+        };
+        let mut sections: Vec<(Section, Content)> = Vec::new();
+        if let Some(parts) = parts {
+            let mut add = |section, content| sections.push((section, content));
+            // First, so that they can be written before anything else is known.
+            if let Some(originals) = parts.originals {
+                add(Section::Originals, originals);
+            }
+            if let Some(codes) = parts.codes {
+                add(
+                    Section::Mean,
+                    Content::Plain(bytemuck::cast_slice(codes.mean)),
+                );
+                add(
+                    Section::Cells,
+                    Content::Plain(bytemuck::cast_slice(codes.cells)),
+                );
+                add(Section::Blocks, codes.blocks);
+                add(Section::Records, codes.records);
+                (fixed.cells, fixed.one) = (codes.cells.len() as u32, codes.one);
+                if let Some(partition) = codes.partition {
+                    add(Section::Centroids, Content::Plain(&partition.centroids));
+                    add(Section::Radii, Content::Plain(&partition.radii));
+                    add(Section::Biases, Content::Plain(&partition.biases));
+                    add(
+                        Section::CentroidTiles,
+                        Content::Plain(&partition.tiles.bytes),
+                    );
+                    add(Section::CentroidKeys, Content::Plain(&partition.keys));
+                    fixed.partition = partition.count() as u32;
+                    fixed.tile_step = partition.tiles.step;
+                    fixed.trained = partition.trained as u32;
+                }
+            }
+            let ids = parts.ids;
+            add(Section::Ids, Content::Plain(&ids.ids));
+            add(Section::IdOrder, Content::Plain(&ids.order));
+            (fixed.rows, fixed.id_base, fixed.id_width) = (ids.rows as u64, ids.base, ids.width);
+            if let Some(places) = parts.places {
+                add(Section::Places, Content::Plain(places));
+            }
+            if let Some(norms) = parts.inverse_norms {
+                add(Section::InverseNorms, norms);
+            }
+        }
+        sections.retain(|(_, content)| content.len() > 0);
+        let mut end = (TABLE_AT + (sections.len() + 1) * size_of::<Entry>()) as u64;
+        let mut table: Vec<Entry> = Vec::new();
+        for (section, content) in &sections {
+            let entry = Entry {
+                kind: *section as u32,
+                reserved: 0,
+                offset: end.next_multiple_of(section.align()),
+                length: content.len(),
+            };
+            end = entry.offset + entry.length;
+            table.push(entry);
+        }
+        let covered = end.next_multiple_of(ALIGN);
+        table.push(Entry {
+            kind: Section::Checksums as u32,
+            reserved: 0,
+            offset: covered,
+            length: covered.div_ceil(CHECKED as u64) * 4,
+        });
+        Draft {
+            fixed,
+            sections,
+            table,
+            covered,
+        }
+    }
+
+    /// Where the first byte of a section goes.
+    pub(crate) fn offset(&self, section: Section) -> u64 {
+        let entry = self.table.iter().find(|e| e.kind == section as u32);
+        entry.map_or(0, |e| e.offset)
+    }
+
+    fn header(&self) -> Vec<u8> {
+        let header_len = TABLE_AT + self.table.len() * size_of::<Entry>();
+        let last = self.table.last().expect("the checksums");
+        let mut header = Vec::with_capacity(header_len);
+        header.extend_from_slice(MAGIC);
+        header.extend_from_slice(&VERSION.to_le_bytes());
+        header.extend_from_slice(&(header_len as u32).to_le_bytes());
+        header.extend_from_slice(&(last.offset + last.length + 8).to_le_bytes());
+        header.extend_from_slice(&(self.table.len() as u32).to_le_bytes());
+        header.extend_from_slice(&[0; 4]);
+        header.extend_from_slice(bytemuck::bytes_of(&self.fixed));
+        header.extend_from_slice(bytemuck::cast_slice(&self.table));
+        let crc = crc32c::crc32c(&header);
+        header[28..32].copy_from_slice(&crc.to_le_bytes());
+        header
+    }
+
+    /// Writes the file from its first byte to its last; nothing of it may be written apart.
+    pub(crate) fn write(&self, file: &mut File) -> io::Result<()> {
+        let mut out = Summing::new(io::BufWriter::with_capacity(CHECKED, file));
+        out.write_all(&self.header())?;
+        for ((_, content), entry) in self.sections.iter().zip(&self.table) {
+            out.pad_to(entry.offset)?;
+            match content {
+                Content::Plain(bytes) => out.write_all(bytes)?,
+                Content::Rows(originals) => {
+                    let view = originals.view();
+                    (0..view.len())
+                        .try_for_each(|i| out.write_all(bytemuck::cast_slice(view.row(i))))?;
+                }
+                Content::Apart(_) => unreachable!("a segment has its bytes at hand"),
+            }
+        }
+        out.pad_to(self.covered)?;
+        out.finish()
+    }
+
+    /// Writes what is at hand to its place; the rest is written apart.
+    pub(crate) fn write_plain(self, file: &mut File) -> io::Result<Draft<'static>> {
+        let write = |((section, content), entry): ((Section, Content), &Entry)| {
+            if let Content::Plain(bytes) = content {
+                file.seek(SeekFrom::Start(entry.offset))?;
+                file.write_all(bytes)?;
+            }
+            Ok((section, Content::Apart(entry.length)))
+        };
+        let written = self.sections.into_iter().zip(&self.table).map(write);
+        Ok(Draft {
+            sections: written.collect::<io::Result<_>>()?,
+            fixed: self.fixed,
+            table: self.table,
+            covered: self.covered,
+        })
+    }
+
+    /// Completes a file whose sections are written: the header, and the checksums of all that is
+    /// there.
+    pub(crate) fn seal(mut self, file: &mut File, one: OneBit) -> io::Result<()> {
+        self.fixed.one = one;
+        file.rewind()?;
+        file.write_all(&self.header())?;
+        file.set_len(self.covered)?;
+        file.rewind()?;
+        let mut sums = Summing::new(io::sink());
+        let mut part = vec![0u8; CHECKED];
+        loop {
+            let n = file.read(&mut part)?;
+            if n == 0 {
+                break;
+            }
+            sums.write_all(&part[..n])?;
+        }
+        sums.with(file).finish()
     }
 }
 
 /// Writes `segment` (none: an index without rows) as the file `path`: temporary file, fsync,
 /// rename, fsync of the folder.
 pub(crate) fn save(path: &Path, options: &Options, segment: Option<&Segment>) -> Result<()> {
-    let codes = segment.and_then(|s| s.codes.as_ref());
-    let mut sections: Vec<(Section, Content)> = Vec::new();
-    let mut add = |section, bytes| sections.push((section, Content::Plain(bytes)));
-    if let Some(codes) = codes {
-        add(Section::Mean, bytemuck::cast_slice(&codes.codec.mean));
-        add(Section::Cells, bytemuck::cast_slice(&codes.cells));
-        add(Section::Blocks, &codes.blocks);
-        add(Section::Records, &codes.records);
-        if let Some(partition) = &codes.partition {
-            add(Section::Centroids, &partition.centroids);
-            add(Section::Radii, &partition.radii);
-            add(Section::Biases, &partition.biases);
-            add(Section::CentroidTiles, &partition.tiles.bytes);
-            add(Section::CentroidKeys, &partition.keys);
-        }
-    }
-    if let Some(segment) = segment {
-        add(Section::Ids, &segment.ids.ids);
-        add(Section::IdOrder, &segment.ids.order);
-        if let Some(places) = &segment.places {
-            add(Section::Places, places);
-        }
-        if let Some(norms) = &segment.inverse_norms {
-            add(Section::InverseNorms, norms);
-        }
-        if let Some(originals) = &segment.originals {
-            sections.push((Section::Originals, Content::Rows(originals)));
-        }
-    }
-    sections.retain(|(_, content)| content.len() > 0);
-    let fixed = Fixed {
-        kind: options.kind as i32,
-        metric: options.metric as i32,
-        dim: options.dim as u32,
-        bits: options.bits,
-        rerank_factor: options.rerank_factor,
-        epsilon: options.epsilon,
-        seed: options.seed,
-        rows: segment.map_or(0, |s| s.rows as u64),
-        id_base: segment.map_or(0, |s| s.ids.base),
-        id_width: segment.map_or(0, |s| s.ids.width),
-        cells: codes.map_or(0, |c| c.cells.len() as u32),
-        one: codes.map_or(OneBit::zeroed(), |c| c.one),
-        nlist: options.nlist,
-        nprobe: options.nprobe,
-        partition: codes
-            .and_then(|c| c.partition.as_ref())
-            .map_or(0, |p| p.count() as u32),
-        tile_step: codes
-            .and_then(|c| c.partition.as_ref())
-            .map_or(0.0, |p| p.tiles.step),
-        codes_only: (options.kind == Kind::Ivf && !options.keeps_originals()) as u32,
-        trained: codes
-            .and_then(|c| c.partition.as_ref())
-            .map_or(0, |p| p.trained as u32),
-        reserved: [0; 3],
-    };
-    replace(path, |file| write(file, fixed, &sections))
-        .map_err(|e| Error::persist(path, "write", e))
-}
-
-fn write(file: &mut File, fixed: Fixed, sections: &[(Section, Content)]) -> io::Result<()> {
-    let header_len = TABLE_AT + (sections.len() + 1) * size_of::<Entry>();
-    let mut end = header_len;
-    let mut table = Vec::new();
-    let mut place = |section: Section, length: usize| {
-        let offset = end.next_multiple_of(ALIGN);
-        end = offset + length;
-        table.push(Entry {
-            kind: section as u32,
-            reserved: 0,
-            offset: offset as u64,
-            length: length as u64,
-        });
-        offset
-    };
-    let offsets: Vec<usize> = sections
-        .iter()
-        .map(|(section, content)| place(*section, content.len()))
-        .collect();
-    let body = offsets
-        .last()
-        .map_or(header_len, |&at| at + sections[sections.len() - 1].1.len());
-    let covered = body.next_multiple_of(ALIGN);
-    let checksums_at = place(Section::Checksums, covered.div_ceil(CHECKED) * 4);
-    debug_assert_eq!(checksums_at, covered);
-    let file_len = end + 8;
-
-    let mut header = Vec::with_capacity(header_len);
-    header.extend_from_slice(MAGIC);
-    header.extend_from_slice(&VERSION.to_le_bytes());
-    header.extend_from_slice(&(header_len as u32).to_le_bytes());
-    header.extend_from_slice(&(file_len as u64).to_le_bytes());
-    header.extend_from_slice(&(table.len() as u32).to_le_bytes());
-    header.extend_from_slice(&[0; 4]);
-    header.extend_from_slice(bytemuck::bytes_of(&fixed));
-    header.extend_from_slice(bytemuck::cast_slice(&table));
-    let crc = crc32c::crc32c(&header);
-    header[28..32].copy_from_slice(&crc.to_le_bytes());
-
-    let mut out = Summing {
-        out: io::BufWriter::with_capacity(CHECKED, file),
-        crc: 0,
-        filled: 0,
-        sums: Vec::new(),
-        at: 0,
-    };
-    out.write_all(&header)?;
-    for ((_, content), offset) in sections.iter().zip(offsets) {
-        out.pad_to(offset)?;
-        match content {
-            Content::Plain(bytes) => out.write_all(bytes)?,
-            Content::Rows(originals) => {
-                let view = originals.view();
-                (0..view.len())
-                    .try_for_each(|i| out.write_all(bytemuck::cast_slice(view.row(i))))?;
-            }
-        }
-    }
-    out.pad_to(covered)?;
-    let (mut plain, sums) = out.finish();
-    let sums: Vec<u8> = sums.iter().flat_map(|s| s.to_le_bytes()).collect();
-    plain.write_all(&sums)?;
-    plain.write_all(&crc32c::crc32c(&sums).to_le_bytes())?;
-    plain.write_all(END)?;
-    plain.flush()
+    let draft = Draft::new(options, segment.map(Parts::of));
+    replace(path, |file| draft.write(file)).map_err(|e| Error::persist(path, "write", e))
 }
 
 /// Writes through and keeps a CRC32C for each MiB.
@@ -306,21 +422,45 @@ struct Summing<W> {
     crc: u32,
     filled: usize,
     sums: Vec<u32>,
-    at: usize,
+    at: u64,
 }
 
 impl<W: Write> Summing<W> {
-    fn pad_to(&mut self, offset: usize) -> io::Result<()> {
-        let zeros = [0u8; ALIGN];
-        let gap = offset - self.at;
-        self.write_all(&zeros[..gap])
+    fn new(out: W) -> Self {
+        Summing {
+            out,
+            crc: 0,
+            filled: 0,
+            sums: Vec::new(),
+            at: 0,
+        }
     }
 
-    fn finish(mut self) -> (W, Vec<u32>) {
+    /// The same sums, over another writer.
+    fn with<V>(self, out: V) -> Summing<V> {
+        Summing {
+            out,
+            crc: self.crc,
+            filled: self.filled,
+            sums: self.sums,
+            at: self.at,
+        }
+    }
+
+    fn pad_to(&mut self, offset: u64) -> io::Result<()> {
+        io::copy(&mut io::repeat(0).take(offset - self.at), self).map(|_| ())
+    }
+
+    /// Writes the checksums of what was written, and the end of the file.
+    fn finish(mut self) -> io::Result<()> {
         if self.filled > 0 {
             self.sums.push(self.crc);
         }
-        (self.out, self.sums)
+        let sums: Vec<u8> = self.sums.iter().flat_map(|s| s.to_le_bytes()).collect();
+        self.out.write_all(&sums)?;
+        self.out.write_all(&crc32c::crc32c(&sums).to_le_bytes())?;
+        self.out.write_all(END)?;
+        self.out.flush()
     }
 }
 
@@ -330,7 +470,7 @@ impl<W: Write> Write for Summing<W> {
         self.out.write_all(&bytes[..n])?;
         self.crc = crc32c::crc32c_append(self.crc, &bytes[..n]);
         self.filled += n;
-        self.at += n;
+        self.at += n as u64;
         if self.filled == CHECKED {
             self.sums.push(self.crc);
             (self.crc, self.filled) = (0, 0);
@@ -343,42 +483,70 @@ impl<W: Write> Write for Summing<W> {
     }
 }
 
-/// Writes a file through a temporary one beside it, so that `path` is the old file or the new one.
+/// A file that takes the name `path` once it is whole, so that the old file or the new one is there.
+/// Dropped before, it leaves nothing behind.
+pub(crate) struct Temp {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl Temp {
+    pub(crate) fn beside(path: &Path) -> io::Result<Self> {
+        let folder = folder_of(path);
+        let Some(name) = path.file_name() else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not the name of a file",
+            ));
+        };
+        let prefix = format!(".{}.tmp-", name.to_string_lossy());
+        remove_stale(folder, &prefix);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix("");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = loop {
+            let temp = builder.tempfile_in(folder)?;
+            // A lock on the temporary file tells a live writer from one that was killed; until it
+            // was there, another writer may have taken this one away.
+            temp.as_file().lock()?;
+            if temp.path().exists() {
+                break temp;
+            }
+        };
+        let path = path.to_owned();
+        Ok(Temp { file, path })
+    }
+
+    pub(crate) fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    pub(crate) fn commit(self) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(&self.path).map_err(|e| e.error)?;
+        #[cfg(unix)]
+        File::open(folder_of(&self.path))?.sync_all()?;
+        Ok(())
+    }
+}
+
+/// The folder of a file.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes a file whole or not at all.
 pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let Some(name) = path.file_name() else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not the name of a file",
-        ));
-    };
-    let prefix = format!(".{}.tmp-", name.to_string_lossy());
-    remove_stale(folder, &prefix);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix("");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temp = loop {
-        let temp = builder.tempfile_in(folder)?;
-        // A lock on the temporary file tells a live writer from one that was killed; until it was
-        // there, another writer may have taken this one away.
-        temp.as_file().lock()?;
-        if temp.path().exists() {
-            break temp;
-        }
-    };
-    write(temp.as_file_mut())?;
-    temp.as_file().sync_all()?;
-    temp.persist(path).map_err(|e| e.error)?;
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    let mut temp = Temp::beside(path)?;
+    write(temp.file())?;
+    temp.commit()
 }
 
 /// Removes what killed writers of the same file left behind; failures are left for the next time.
@@ -399,20 +567,25 @@ fn remove_stale(folder: &Path, prefix: &str) {
 /// Opens a saved index. The header, lengths and bounds are checked always; `verify` checks every
 /// byte against its checksum first.
 pub(crate) fn open_index(path: &Path, mode: OpenMode, verify: bool) -> Result<CellIndex> {
-    let bytes = match mode {
-        OpenMode::Map => Bytes::from_file(map_file(path)?),
-        OpenMode::Load => load(path)?,
+    let (bytes, file) = match mode {
+        OpenMode::Map => (Bytes::from_file(map_file(path)?.1), None),
+        OpenMode::Load => (load(path)?, None),
+        OpenMode::LoadCodes => {
+            let (file, map) = map_file(path)?;
+            (Bytes::from_file(map), Some(file))
+        }
     };
-    let file = Parsed::new(path, bytes)?;
+    let mut parsed = Parsed::new(path, bytes)?;
     if verify {
-        file.verify()?;
+        parsed.verify()?;
     }
-    file.index(mode)
+    parsed.codes_from = file;
+    parsed.index(mode)
 }
 
 /// Reads a saved index and checks every byte against its checksum.
 pub fn verify(path: &Path) -> Result<()> {
-    Parsed::new(path, Bytes::from_file(map_file(path)?))?.verify()
+    Parsed::new(path, Bytes::from_file(map_file(path)?.1))?.verify()
 }
 
 fn load(path: &Path) -> Result<Bytes> {
@@ -431,6 +604,8 @@ fn load(path: &Path) -> Result<Bytes> {
 struct Parsed {
     path: PathBuf,
     bytes: Bytes,
+    /// Where all but the originals are read from; `None` where they stay in `bytes`.
+    codes_from: Option<File>,
     fixed: Fixed,
     sections: Vec<(Section, Range<usize>)>,
 }
@@ -493,7 +668,7 @@ impl Parsed {
                 .offset
                 .checked_add(entry.length)
                 .filter(|&end| end + 8 <= file_len);
-            let sound = entry.offset.is_multiple_of(ALIGN as u64) && entry.offset >= last as u64;
+            let sound = entry.offset.is_multiple_of(ALIGN) && entry.offset >= last as u64;
             let Some(end) = end.filter(|_| sound) else {
                 let reason = format!(
                     "{} bytes at {} in a file of {file_len}",
@@ -513,6 +688,7 @@ impl Parsed {
         Ok(Parsed {
             path: path.to_owned(),
             bytes,
+            codes_from: None,
             fixed,
             sections,
         })
@@ -581,7 +757,18 @@ impl Parsed {
                 format!("expected {expected} bytes, got {}", found.len()),
             ));
         }
-        Ok(self.bytes.part(found).expect("checked when parsed"))
+        match &self.codes_from {
+            Some(file) if section != Section::Originals => self.read(section, file, found),
+            _ => Ok(self.bytes.part(found).expect("checked when parsed")),
+        }
+    }
+
+    fn read(&self, section: Section, mut file: &File, range: Range<usize>) -> Result<Bytes> {
+        let mut buffer = AlignedBuf::zeroed(range.len())?;
+        file.seek(SeekFrom::Start(range.start as u64))
+            .and_then(|_| file.read_exact(&mut buffer))
+            .map_err(|e| self.bad(section.name(), e))?;
+        Ok(buffer.into())
     }
 
     fn index(&self, mode: OpenMode) -> Result<CellIndex> {
@@ -604,7 +791,7 @@ impl Parsed {
             nprobe: f.nprobe,
         };
         let mut options = options.validate().map_err(header)?;
-        if options.keeps_originals() && mode == OpenMode::Map {
+        if options.keeps_originals() && mode != OpenMode::Load {
             options.originals = OriginalsMode::Mapped;
         }
         if f.rows > u32::MAX as u64 {
@@ -632,10 +819,15 @@ impl Parsed {
             false => None,
             true => {
                 let bytes = self.section(Section::Originals, rows.checked_mul(options.dim * 4))?;
+                let on_demand = mode == OpenMode::LoadCodes && options.kind.has_codes();
+                if on_demand {
+                    bytes.expect_random_reads();
+                }
                 Some(Originals::Owned {
                     bytes,
                     rows,
                     dim: options.dim,
+                    on_demand,
                 })
             }
         };

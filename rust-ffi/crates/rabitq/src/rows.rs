@@ -175,30 +175,8 @@ impl MappedRows {
     /// Maps `rows` rows of `dim` little-endian floats that start `offset` bytes into the file and
     /// lie `stride` bytes apart; both must be multiples of 4.
     pub fn open(path: &Path, offset: u64, rows: u64, dim: usize, stride: u64) -> Result<Self> {
-        if dim == 0 || dim > MAX_DIM {
-            return Err(Error::argument("dim", dim, format!("1 to {MAX_DIM}")));
-        }
-        if !offset.is_multiple_of(4) || !stride.is_multiple_of(4) || stride < dim as u64 * 4 {
-            let came = format!("offset {offset}, stride {stride} bytes");
-            return Err(Error::argument(
-                "stride",
-                came,
-                format!("multiples of 4, the stride at least {}", dim * 4),
-            ));
-        }
-        let map = map_file(path)?;
-        let size = map.len() as u64;
-        let need = match rows {
-            0 => Some(0),
-            n => (n - 1)
-                .checked_mul(stride)
-                .and_then(|x| x.checked_add(dim as u64 * 4 + offset)),
-        };
-        let Some(end) = need.filter(|n| *n <= size) else {
-            let reason =
-                format!("{rows} rows of {stride} bytes from {offset} do not fit in {size} bytes");
-            return Err(Error::persist(path, "vectors", reason));
-        };
+        let (_, map) = map_file(path)?;
+        let end = check_extent(path, map.len() as u64, offset, rows, dim, stride)?;
         let range = if rows == 0 {
             0..0
         } else {
@@ -228,6 +206,39 @@ impl MappedRows {
     pub(crate) fn mapped(&self) -> usize {
         self.bytes.mapped()
     }
+}
+
+/// Refuses rows that do not lie in a file of `size` bytes; returns where the last one ends.
+pub(crate) fn check_extent(
+    path: &Path,
+    size: u64,
+    offset: u64,
+    rows: u64,
+    dim: usize,
+    stride: u64,
+) -> Result<u64> {
+    if dim == 0 || dim > MAX_DIM {
+        return Err(Error::argument("dim", dim, format!("1 to {MAX_DIM}")));
+    }
+    if !offset.is_multiple_of(4) || !stride.is_multiple_of(4) || stride < dim as u64 * 4 {
+        let came = format!("offset {offset}, stride {stride} bytes");
+        return Err(Error::argument(
+            "stride",
+            came,
+            format!("multiples of 4, the stride at least {}", dim * 4),
+        ));
+    }
+    let need = match rows {
+        0 => Some(0),
+        n => (n - 1)
+            .checked_mul(stride)
+            .and_then(|x| x.checked_add(dim as u64 * 4)?.checked_add(offset)),
+    };
+    need.filter(|n| *n <= size).ok_or_else(|| {
+        let reason =
+            format!("{rows} rows of {stride} bytes from {offset} do not fit in {size} bytes");
+        Error::persist(path, "vectors", reason)
+    })
 }
 
 /// Where a build takes its vectors from.

@@ -28,6 +28,8 @@ const WIDER: f32 = 0.4;
 const EXACT_ROWS: usize = 256;
 /// Rows compared exactly between two looks at the k-th best.
 const RERANK_STEP: usize = 8;
+/// Rows whose originals are asked for at once where they are on disk: more than most searches compare.
+const READ_AHEAD: usize = 64;
 
 /// What a search asks, checked and with defaults filled in.
 pub(crate) struct Request<'a> {
@@ -376,6 +378,11 @@ impl Searcher<'_> {
             found.truncate(cap);
         }
         found.sort_unstable_by(|a, b| a.lower.total_cmp(&b.lower));
+        for (i, view) in self.snapshot.segments.iter().enumerate() {
+            let own = found.iter().filter(|c| c.place.segment as usize == i);
+            let first = own.take(READ_AHEAD).map(|c| c.place.row as usize);
+            view.segment.originals_soon(first);
+        }
         let mut rows = [0u32; RERANK_STEP];
         let mut scores = [0f32; RERANK_STEP];
         for step in found.chunks(RERANK_STEP) {

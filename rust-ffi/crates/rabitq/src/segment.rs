@@ -10,11 +10,11 @@ use crate::kmeans::group;
 use crate::layout::{BLOCK, Layout};
 use crate::map::{AlignedBuf, Bytes};
 use crate::options::{Control, Kind, Metric, Options};
-use crate::partition::{Origin, Partition, partition};
+use crate::partition::{Origin, Partition, Training, partition, put_rotated};
 use crate::rows::{Ids, MappedRows, Rows, Source, check_vector};
 
 /// Rows of one unit of parallel work; partial sums are merged in the order of these chunks.
-const CHUNK: usize = 4096;
+pub(crate) const CHUNK: usize = 4096;
 
 /// One cell of a segment: rows that share a centroid, in blocks of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -53,6 +53,8 @@ pub(crate) enum Originals {
         bytes: Bytes,
         rows: usize,
         dim: usize,
+        /// Whether rows are read from a file when they are asked for.
+        on_demand: bool,
     },
     File(MappedRows),
 }
@@ -60,9 +62,9 @@ pub(crate) enum Originals {
 impl Originals {
     pub(crate) fn view(&self) -> Rows<'_> {
         match self {
-            Originals::Owned { bytes, rows, dim } => {
-                Rows::new(bytes.typed(), *rows, *dim, *dim).expect("checked when made")
-            }
+            Originals::Owned {
+                bytes, rows, dim, ..
+            } => Rows::new(bytes.typed(), *rows, *dim, *dim).expect("checked when made"),
             Originals::File(file) => file.view(),
         }
     }
@@ -134,6 +136,21 @@ impl Segment {
             .map(|o| o.view().row(self.place_of(row)))
     }
 
+    /// Has the originals of rows read all at once that would be read one after the other.
+    pub(crate) fn originals_soon(&self, rows: impl Iterator<Item = usize>) {
+        if let Some(Originals::Owned {
+            bytes,
+            dim,
+            on_demand: true,
+            ..
+        }) = &self.originals
+        {
+            let size = dim * 4;
+            rows.map(|row| self.place_of(row) * size)
+                .for_each(|at| bytes.read_soon(at..at + size));
+        }
+    }
+
     /// Whether two rows are coded alike.
     pub(crate) fn same_code(&self, row: usize, other: &Segment, other_row: usize) -> bool {
         let (Some(a), Some(b)) = (&self.codes, &other.codes) else {
@@ -187,6 +204,7 @@ impl Builder<'_> {
                     bytes: copy.into(),
                     rows: view.len(),
                     dim,
+                    on_demand: false,
                 };
                 self.train(ids, Some(originals), None, mean)
             }
@@ -198,6 +216,7 @@ impl Builder<'_> {
                         bytes: buffer.into_bytes(),
                         rows,
                         dim,
+                        on_demand: false,
                     },
                 )
             }
@@ -240,6 +259,7 @@ impl Builder<'_> {
             bytes: copy.into(),
             rows: rows.len(),
             dim,
+            on_demand: false,
         };
         if self.options.keeps_originals() {
             self.coded_as(like, ids, Some(originals), None)
@@ -298,10 +318,28 @@ impl Builder<'_> {
         }
         let rows = view.unwrap_or_else(|| originals.as_ref().expect("one of them is there").view());
         let codec = Arc::new(Codec::new(self.options, mean));
-        let partition = match self.options.kind {
-            Kind::Ivf => partition(self.simd, self.options, &self.control, rows, &codec)?,
+        let training = match self.options.kind {
+            Kind::Ivf => Training::new(self.options, rows.len()),
             _ => None,
         };
+        let (simd, options) = (self.simd, self.options);
+        let gather = |order: &[u32]| {
+            let mut sample = vec![0f32; order.len() * options.dim];
+            put_rotated(simd, &codec, rows, order, 0, &mut sample);
+            Ok(sample)
+        };
+        let partition = training.map(|training| {
+            partition(
+                simd,
+                options,
+                &self.control,
+                training,
+                rows.len(),
+                gather,
+                &codec,
+            )
+        });
+        let partition = partition.transpose()?;
         let coding = Coding {
             codec,
             partition: partition.map(Arc::new),
@@ -364,8 +402,7 @@ impl Builder<'_> {
                     }
                     None => view.row(i),
                 };
-                let norm_sq = check_vector(self.simd, self.options.metric, i as u64, row)?;
-                self.add_to_mean(&mut sum, &mut unit, row, norm_sq);
+                self.check_row(i as u64, row, &mut sum, &mut unit)?;
             }
             Ok(sum)
         };
@@ -396,6 +433,19 @@ impl Builder<'_> {
         self.merge(sums.collect(), view.len())
     }
 
+    /// Checks a row and adds it to the sum of its chunk.
+    pub(crate) fn check_row(
+        &self,
+        number: u64,
+        row: &[f32],
+        sum: &mut [f64],
+        unit: &mut [f32],
+    ) -> Result<()> {
+        let norm_sq = check_vector(self.simd, self.options.metric, number, row)?;
+        self.add_to_mean(sum, unit, row, norm_sq);
+        Ok(())
+    }
+
     fn add_to_mean(&self, sum: &mut [f64], unit: &mut [f32], row: &[f32], norm_sq: f32) {
         if self.options.metric == Metric::Cosine {
             unit.copy_from_slice(row);
@@ -411,15 +461,16 @@ impl Builder<'_> {
         for sum in sums {
             total.iter_mut().zip(sum?).for_each(|(t, s)| *t += s);
         }
-        Ok(total
-            .iter()
-            .map(|t| (t / rows.max(1) as f64) as f32)
-            .collect())
+        Ok(mean_of(&total, rows))
     }
 
     fn inverse_norms(&self, view: Rows) -> Result<Bytes> {
         let mut out = AlignedBuf::zeroed(view.len() * 4)?;
-        let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut out);
+        self.put_inverse_norms(view, bytemuck::cast_slice_mut(&mut out));
+        Ok(out.into())
+    }
+
+    pub(crate) fn put_inverse_norms(&self, view: Rows, floats: &mut [f32]) {
         floats
             .par_chunks_mut(CHUNK)
             .enumerate()
@@ -429,7 +480,6 @@ impl Builder<'_> {
                     *to = inverse_norm(self.simd.dot(row, row));
                 }
             });
-        Ok(out.into())
     }
 
     /// Codes rows; where they are divided into cells, also the order in which they were coded.
@@ -447,69 +497,46 @@ impl Builder<'_> {
             }
         };
         let cells = cell_table(&sizes);
-        let mut codes = self.codes(coding, cells, |place, scratch, factors, block, record| {
-            let row = view.row(order.as_ref().map_or(place.row, |o| o[place.row] as usize));
-            let origin = match &coding.partition {
-                Some(partition) if place.cell < partition.count() => {
-                    partition.origin(self.simd, codec, place.cell)
-                }
-                _ => Origin {
-                    centroid: &codec.mean,
-                    rotated: None,
-                },
-            };
-            *factors = codec.encode(self.simd, row, &origin, scratch, block, place.lane, record);
+        let mut codes = self.codes(coding, cells, |run, i, scratch| {
+            let place = run.span.first_row + i;
+            let row = view.row(order.as_ref().map_or(place, |o| o[place] as usize));
+            coding.encode(self.simd, row, scratch, run, i);
         })?;
         codes.partition = coding.partition.clone();
         debug_assert_eq!(codes.records.len(), rows * layout.record_bytes);
         Ok((codes, order))
     }
 
-    /// The codes of the rows of `cells`, each written by `write`.
+    /// The codes of the rows of `cells`, each written by `write` as row `i` of its run.
     fn codes(
         &self,
         coding: &Coding,
         cells: Vec<Cell>,
-        write: impl Fn(Place, &mut Scratch, &mut Factors, &mut [u8], &mut [u8]) + Sync,
+        write: impl Fn(&mut Run, usize, &mut Scratch) + Sync,
     ) -> Result<Codes> {
         let layout = &coding.codec.layout;
+        let spans = spans(&cells);
         let rows: usize = cells.iter().map(|c| c.rows as usize).sum();
-        let block_count: usize = cells
-            .iter()
-            .map(|c| (c.rows as usize).div_ceil(BLOCK))
-            .sum();
+        let block_count: usize = spans.iter().map(Span::blocks).sum();
         let mut blocks = AlignedBuf::zeroed(block_count * layout.block_bytes)?;
         let mut records = AlignedBuf::zeroed(rows * layout.record_bytes)?;
         let mut factors = vec![Factors::default(); rows];
-        runs(&cells, layout, &mut blocks, &mut records, &mut factors)
+        runs(&spans, layout, &mut blocks, &mut records, &mut factors)
             .into_par_iter()
-            .try_for_each(|run| {
+            .try_for_each(|mut run| {
                 self.control.check()?;
                 let mut scratch = coding.codec.scratch();
-                for (i, factors) in run.factors.iter_mut().enumerate() {
-                    let block =
-                        &mut run.blocks[i / BLOCK * layout.block_bytes..][..layout.block_bytes];
-                    let record = &mut run.records[i * layout.record_bytes..][..layout.record_bytes];
-                    let place = Place {
-                        cell: run.cell,
-                        row: run.first_row + i,
-                        lane: i % BLOCK,
-                    };
-                    write(place, &mut scratch, factors, block, record);
+                for i in 0..run.span.rows {
+                    write(&mut run, i, &mut scratch);
                 }
                 Ok::<(), Error>(())
             })?;
-        let one = one_bit(layout.dim, &factors);
-        runs(&cells, layout, &mut blocks, &mut [], &mut factors)
+        let mut fit = OneBitFit::default();
+        fit.add(&factors);
+        let one = fit.finish(layout.dim);
+        runs(&spans, layout, &mut blocks, &mut [], &mut factors)
             .into_par_iter()
-            .for_each(|run| {
-                for (i, f) in run.factors.iter().enumerate() {
-                    let block =
-                        &mut run.blocks[i / BLOCK * layout.block_bytes..][..layout.block_bytes];
-                    let mul = half::f16::from_f32(f.mul * one.mul_scale);
-                    layout.put_half(block, i % BLOCK, half_down(f.add * one.add_scale), mul);
-                }
-            });
+            .for_each(|mut run| run.put_halves(layout, &one));
         Ok(Codes {
             codec: coding.codec.clone(),
             partition: coding.partition.clone(),
@@ -556,6 +583,7 @@ impl Builder<'_> {
                     bytes: copy.into(),
                     rows,
                     dim,
+                    on_demand: false,
                 })
             }
         };
@@ -574,27 +602,24 @@ impl Builder<'_> {
                     partition: partition.cloned(),
                 };
                 let layout = &first.codec.layout;
-                Some(self.codes(
-                    &coding,
-                    cell_table(&sizes),
-                    |place, _, factors, block, record| {
-                        let (p, row) = places[place.row];
-                        let codes = parts[p]
-                            .0
-                            .codes
-                            .as_ref()
-                            .expect("all parts are of one kind");
-                        let (from, lane) = codes.place(row);
-                        layout.copy_lane(from, lane, block, place.lane);
-                        record.copy_from_slice(codes.record(row).unwrap_or_default());
-                        let (add, mul) = layout.half(from, lane);
-                        *factors = Factors {
-                            add: add / codes.one.add_scale,
-                            mul: mul / codes.one.mul_scale,
-                            kappa: codes.one.kappa,
-                        };
-                    },
-                )?)
+                Some(self.codes(&coding, cell_table(&sizes), |run, i, _| {
+                    let (p, row) = places[run.span.first_row + i];
+                    let codes = parts[p]
+                        .0
+                        .codes
+                        .as_ref()
+                        .expect("all parts are of one kind");
+                    let (from, lane) = codes.place(row);
+                    let (block, record, factors) = run.row(layout, i);
+                    layout.copy_lane(from, lane, block, i % BLOCK);
+                    record.copy_from_slice(codes.record(row).unwrap_or_default());
+                    let (add, mul) = layout.half(from, lane);
+                    *factors = Factors {
+                        add: add / codes.one.add_scale,
+                        mul: mul / codes.one.mul_scale,
+                        kappa: codes.one.kappa,
+                    };
+                })?)
             }
         };
         Ok(Segment {
@@ -626,6 +651,13 @@ impl Segment {
     }
 }
 
+/// The mean of rows from their sum.
+pub(crate) fn mean_of(sum: &[f64], rows: usize) -> Vec<f32> {
+    sum.iter()
+        .map(|t| (t / rows.max(1) as f64) as f32)
+        .collect()
+}
+
 /// The codec of an index and, where there is one, its partition.
 #[derive(Clone)]
 pub(crate) struct Coding {
@@ -633,25 +665,97 @@ pub(crate) struct Coding {
     pub(crate) partition: Option<Arc<Partition>>,
 }
 
-/// Where a row is coded.
-#[derive(Clone, Copy)]
-struct Place {
-    cell: usize,
-    row: usize,
-    lane: usize,
+impl Coding {
+    /// Codes `row` as row `i` of a run.
+    pub(crate) fn encode(
+        &self,
+        simd: Simd,
+        row: &[f32],
+        scratch: &mut Scratch,
+        run: &mut Run,
+        i: usize,
+    ) {
+        let origin = match &self.partition {
+            Some(partition) if run.span.cell < partition.count() => {
+                partition.origin(simd, &self.codec, run.span.cell)
+            }
+            _ => Origin {
+                centroid: &self.codec.mean,
+                rotated: None,
+            },
+        };
+        let (block, record, factors) = run.row(&self.codec.layout, i);
+        *factors = self
+            .codec
+            .encode(simd, row, &origin, scratch, block, i % BLOCK, record);
+    }
 }
 
-/// Up to `CHUNK` rows of one cell and the memory that is theirs.
-struct Run<'a> {
-    cell: usize,
-    first_row: usize,
+/// Up to `CHUNK` rows of one cell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) cell: usize,
+    pub(crate) first_row: usize,
+    pub(crate) first_block: usize,
+    pub(crate) rows: usize,
+}
+
+impl Span {
+    pub(crate) fn blocks(&self) -> usize {
+        self.rows.div_ceil(BLOCK)
+    }
+}
+
+pub(crate) fn spans(cells: &[Cell]) -> Vec<Span> {
+    let cut = |(cell, c): (usize, &Cell)| {
+        let (rows, row, block) = (
+            c.rows as usize,
+            c.first_row as usize,
+            c.first_block as usize,
+        );
+        (0..rows).step_by(CHUNK).map(move |first| Span {
+            cell,
+            first_row: row + first,
+            first_block: block + first / BLOCK,
+            rows: CHUNK.min(rows - first),
+        })
+    };
+    cells.iter().enumerate().flat_map(cut).collect()
+}
+
+/// A span and the memory that is its own.
+pub(crate) struct Run<'a> {
+    pub(crate) span: Span,
     blocks: &'a mut [u8],
     records: &'a mut [u8],
     factors: &'a mut [Factors],
 }
 
-fn runs<'a>(
-    cells: &[Cell],
+impl Run<'_> {
+    /// The block, the record and the factors of row `i`.
+    fn row(&mut self, layout: &Layout, i: usize) -> (&mut [u8], &mut [u8], &mut Factors) {
+        (
+            &mut self.blocks[i / BLOCK * layout.block_bytes..][..layout.block_bytes],
+            &mut self.records[i * layout.record_bytes..][..layout.record_bytes],
+            &mut self.factors[i],
+        )
+    }
+
+    /// Puts the factors into the blocks, once their scales are known.
+    pub(crate) fn put_halves(&mut self, layout: &Layout, one: &OneBit) {
+        let blocks = self.blocks.chunks_exact_mut(layout.block_bytes);
+        for (block, factors) in blocks.zip(self.factors.chunks(BLOCK)) {
+            for (lane, f) in factors.iter().enumerate() {
+                let mul = half::f16::from_f32(f.mul * one.mul_scale);
+                layout.put_half(block, lane, half_down(f.add * one.add_scale), mul);
+            }
+        }
+    }
+}
+
+/// Cuts memory for consecutive spans into their runs; no records where they are not wanted.
+pub(crate) fn runs<'a>(
+    spans: &[Span],
     layout: &Layout,
     mut blocks: &'a mut [u8],
     mut records: &'a mut [u8],
@@ -662,27 +766,23 @@ fn runs<'a>(
     } else {
         layout.record_bytes
     };
-    let mut out = Vec::new();
-    for (cell, c) in cells.iter().enumerate() {
-        for first in (0..c.rows as usize).step_by(CHUNK) {
-            let rows = CHUNK.min(c.rows as usize - first);
-            let (own_blocks, own_records, own_factors);
-            (own_blocks, blocks) = blocks.split_at_mut(rows.div_ceil(BLOCK) * layout.block_bytes);
-            (own_records, records) = records.split_at_mut(rows * record_bytes);
-            (own_factors, factors) = factors.split_at_mut(rows);
-            out.push(Run {
-                cell,
-                first_row: c.first_row as usize + first,
-                blocks: own_blocks,
-                records: own_records,
-                factors: own_factors,
-            });
-        }
+    let mut out = Vec::with_capacity(spans.len());
+    for &span in spans {
+        let (own_blocks, own_records, own_factors);
+        (own_blocks, blocks) = blocks.split_at_mut(span.blocks() * layout.block_bytes);
+        (own_records, records) = records.split_at_mut(span.rows * record_bytes);
+        (own_factors, factors) = factors.split_at_mut(span.rows);
+        out.push(Run {
+            span,
+            blocks: own_blocks,
+            records: own_records,
+            factors: own_factors,
+        });
     }
     out
 }
 
-fn cell_table(sizes: &[usize]) -> Vec<Cell> {
+pub(crate) fn cell_table(sizes: &[usize]) -> Vec<Cell> {
     let (mut first_row, mut first_block) = (0, 0);
     let mut cell = |&rows: &usize| {
         let cell = Cell {
@@ -738,22 +838,44 @@ impl Codes {
     }
 }
 
-/// The scales of half-precision factors, and the bound of 1-bit estimates.
-fn one_bit(dim: usize, factors: &[Factors]) -> OneBit {
-    let largest = |f: fn(&Factors) -> f32| factors.iter().map(|x| f(x).abs()).fold(0f32, f32::max);
-    // Where coordinates are many, kappa hardly differs between rows: its mean serves all. Where they
-    // are few, the largest keeps the bound.
-    let kappa = if dim < BLOCK {
-        largest(|f| f.kappa)
-    } else {
-        let sums = factors
-            .chunks(CHUNK)
-            .map(|c| c.iter().map(|f| (f.kappa as f64).powi(2)).sum::<f64>());
-        (sums.sum::<f64>() / factors.len().max(1) as f64).sqrt() as f32
-    };
-    OneBit {
-        add_scale: half_scale(largest(|f| f.add)),
-        mul_scale: half_scale(largest(|f| f.mul)),
-        kappa,
+/// Fits the scales of half-precision factors and the bound of 1-bit estimates to factors that come
+/// in the order of their rows.
+#[derive(Default)]
+pub(crate) struct OneBitFit {
+    add: f32,
+    mul: f32,
+    kappa: f32,
+    squares: f64,
+    chunk_squares: f64,
+    rows: usize,
+}
+
+impl OneBitFit {
+    pub(crate) fn add(&mut self, factors: &[Factors]) {
+        for f in factors {
+            self.add = self.add.max(f.add.abs());
+            self.mul = self.mul.max(f.mul.abs());
+            self.kappa = self.kappa.max(f.kappa.abs());
+            self.chunk_squares += (f.kappa as f64).powi(2);
+            self.rows += 1;
+            if self.rows.is_multiple_of(CHUNK) {
+                self.squares += std::mem::take(&mut self.chunk_squares);
+            }
+        }
+    }
+
+    pub(crate) fn finish(self, dim: usize) -> OneBit {
+        // Where coordinates are many, kappa hardly differs between rows: its mean serves all. Where
+        // they are few, the largest keeps the bound.
+        let kappa = if dim < BLOCK {
+            self.kappa
+        } else {
+            ((self.squares + self.chunk_squares) / self.rows.max(1) as f64).sqrt() as f32
+        };
+        OneBit {
+            add_scale: half_scale(self.add),
+            mul_scale: half_scale(self.mul),
+            kappa,
+        }
     }
 }

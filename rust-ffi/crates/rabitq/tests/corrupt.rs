@@ -14,7 +14,7 @@ use targets::{seal_header, use_index};
 
 const N: usize = 100;
 const DIM: usize = 9;
-const MODES: [OpenMode; 2] = [OpenMode::Map, OpenMode::Load];
+const MODES: [OpenMode; 3] = [OpenMode::Map, OpenMode::Load, OpenMode::LoadCodes];
 
 /// Saved files of every kind; ids in no order, so that all sections are there.
 fn files(rng: &mut StdRng) -> Vec<Vec<u8>> {
@@ -106,7 +106,7 @@ fn verify_finds_every_flipped_bit_and_nothing_panics() {
         for mode in MODES {
             assert!(open(&path, mode, true).is_err(), "byte {at} bit {bit}");
         }
-        let mode = MODES[flips % 2];
+        let mode = MODES[flips % 3];
         flips += 1;
         if let Ok(index) = open(&path, mode, false) {
             opened += 1;
@@ -145,7 +145,7 @@ fn hostile_headers_cost_no_memory_and_no_panic() {
         let _ = std::fs::remove_file(&path);
         std::fs::write(&path, file).unwrap();
         tries += 1;
-        let (mode, mut index) = (MODES[tries % 2], None);
+        let (mode, mut index) = (MODES[tries % 3], None);
         let used = allocation_counter::measure(|| index = open(&path, mode, false).ok());
         assert!(used.bytes_max < 100_000 + 4 * file.len() as u64, "{used:?}");
         if let Some(index) = index {

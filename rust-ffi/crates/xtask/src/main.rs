@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The sources of the header, in its order.
-const SOURCES: [&str; 7] = [
-    "error", "abi", "library", "buffer", "index", "filter", "iter",
+const SOURCES: [&str; 8] = [
+    "error", "abi", "library", "buffer", "index", "filter", "iter", "writer",
 ];
 
 fn main() -> ExitCode {

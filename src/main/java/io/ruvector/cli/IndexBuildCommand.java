@@ -1,7 +1,9 @@
 package io.ruvector.cli;
 
 import io.ruvector.RuVector;
+import io.ruvector.index.IndexKind;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.IndexWriter;
 import io.ruvector.index.VectorIndex;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -46,6 +48,15 @@ final class IndexBuildCommand implements Callable<Integer> {
   private @Nullable Integer threads;
 
   @Option(
+      names = "--max-memory",
+      paramLabel = "SIZE",
+      converter = SizeConverter.class,
+      description =
+          "Memory that the build may take, as in 512M or 1G: rows are read from the file again and "
+              + "again, and the index goes straight to its file.")
+  private @Nullable Long maxMemory;
+
+  @Option(
       names = {"-o", "--output"},
       required = true,
       paramLabel = "FILE",
@@ -65,8 +76,7 @@ final class IndexBuildCommand implements Callable<Integer> {
     options = epsilon == null ? options : options.epsilon(epsilon);
     options = rerankFactor == null ? options : options.rerankFactor(rerankFactor);
     InputMixin.Input rows = input.read(null, output);
-    try (VectorIndex index = build(rows, options)) {
-      output.during("saving " + file, () -> index.save(file));
+    try (VectorIndex index = saved(rows, options)) {
       Report report = output.report();
       report.add("index", IndexInfoRow.of(file, index));
       report.finish();
@@ -74,9 +84,24 @@ final class IndexBuildCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
-  private VectorIndex build(InputMixin.Input rows, IndexOptions options) {
-    return output.during(
-        "indexing %d vectors".formatted(rows.vectors().rows()),
-        () -> kind.name().build(rows.vectors(), rows.ids(), options));
+  private VectorIndex saved(InputMixin.Input rows, IndexOptions options) {
+    String work = "indexing %d vectors".formatted(rows.vectors().rows());
+    Long limit = maxMemory;
+    if (limit != null) {
+      IndexKind own = kind.name().kind();
+      output.during(
+          work,
+          () -> IndexWriter.buildTo(file, own, rows.vectors(), rows.ids(), options, limit));
+      return VectorIndex.open(file);
+    }
+    VectorIndex index =
+        output.during(work, () -> kind.name().build(rows.vectors(), rows.ids(), options));
+    try {
+      output.during("saving " + file, () -> index.save(file));
+    } catch (RuntimeException e) {
+      index.close();
+      throw e;
+    }
+    return index;
   }
 }

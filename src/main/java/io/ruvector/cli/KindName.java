@@ -30,6 +30,16 @@ enum KindName {
     };
   }
 
+  IndexKind kind() {
+    return switch (this) {
+      case FLAT -> IndexKind.FLAT_F32;
+      case RABITQ -> IndexKind.RABITQ;
+      case ASYM -> IndexKind.RABITQ_ASYM;
+      case PLUS -> IndexKind.RABITQ_PLUS;
+      case IVF -> IndexKind.IVF;
+    };
+  }
+
   VectorIndex build(Vectors vectors, Ids ids, IndexOptions options) {
     return switch (this) {
       case FLAT -> FlatF32Index.build(vectors, ids, options);

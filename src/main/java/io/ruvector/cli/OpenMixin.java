@@ -1,5 +1,6 @@
 package io.ruvector.cli;
 
+import io.ruvector.index.OpenMode;
 import io.ruvector.index.OpenOptions;
 import io.ruvector.index.VectorIndex;
 import java.nio.file.Path;
@@ -13,6 +14,10 @@ final class OpenMixin {
   private boolean noVerify;
 
   VectorIndex open(Path file) {
-    return VectorIndex.open(file, OpenOptions.defaults().verify(!noVerify));
+    return open(file, OpenMode.MAPPED);
+  }
+
+  VectorIndex open(Path file, OpenMode mode) {
+    return VectorIndex.open(file, OpenOptions.of(mode).verify(!noVerify));
   }
 }

@@ -85,6 +85,15 @@ final class SearchCommand implements Callable<Integer> {
       description = "Hits among these ids only, such as 0..1000,5000 (ends included).")
   private @Nullable IdFilter filter;
 
+  @Option(
+      names = "--open",
+      defaultValue = "mapped",
+      paramLabel = "WHERE",
+      description =
+          "${COMPLETION-CANDIDATES}: where the index is meanwhile; codes: codes in memory, "
+              + "originals in the file. By default ${DEFAULT-VALUE}.")
+  private OpenModeName mode = OpenModeName.MAPPED;
+
   @Mixin private final OpenMixin opening = new OpenMixin();
   @Mixin private final OutputMixin output = new OutputMixin();
   @Mixin final HelpMixin help = new HelpMixin();
@@ -96,7 +105,7 @@ final class SearchCommand implements Callable<Integer> {
     template = rerankFactor == null ? template : template.rerankFactor(rerankFactor);
     template = nprobe == null ? template : template.nprobe(nprobe);
     template = filter == null ? template : template.filter(filter);
-    try (VectorIndex index = opening.open(file)) {
+    try (VectorIndex index = opening.open(file, mode.mode())) {
       Vectors rows = queries(index.info().dim());
       Report report = output.report();
       try (Progress progress = output.progress("searching", rows.rows())) {

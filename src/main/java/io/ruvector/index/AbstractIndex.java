@@ -95,7 +95,7 @@ abstract class AbstractIndex implements VectorIndex {
     }
   }
 
-  private static NativeIndex.Options nativeOptions(IndexKind kind, int dim, IndexOptions options) {
+  static NativeIndex.Options nativeOptions(IndexKind kind, int dim, IndexOptions options) {
     Originals originals = options.originals();
     if (kind.keepsOriginals() && kind != IndexKind.IVF && originals == Originals.NONE) {
       throw Checks.illegal("originals", originals, "COPY, ADOPT or MAPPED for " + kind);

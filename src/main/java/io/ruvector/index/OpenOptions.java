@@ -1,14 +1,20 @@
 package io.ruvector.index;
 
+import java.util.Objects;
+
 /**
  * How a saved index is opened.
  *
  * @param verify whether every checksum is compared first, which reads the whole file
- * @param inMemory whether the file is read into memory; otherwise it is mapped, and must not be
- *     shortened by anybody while the index is open: the system would end the process
+ * @param mode where its content is afterwards
  */
-public record OpenOptions(boolean verify, boolean inMemory) {
-  private static final OpenOptions DEFAULTS = new OpenOptions(false, false);
+public record OpenOptions(boolean verify, OpenMode mode) {
+  private static final OpenOptions DEFAULTS = new OpenOptions(false, OpenMode.MAPPED);
+
+  /** Options. */
+  public OpenOptions {
+    Objects.requireNonNull(mode, "mode");
+  }
 
   /** Mapped, and not verified: open in milliseconds, whatever the size. */
   public static OpenOptions defaults() {
@@ -21,20 +27,29 @@ public record OpenOptions(boolean verify, boolean inMemory) {
   }
 
   /**
+   * Not verified.
+   *
+   * @param mode where the content is
+   */
+  public static OpenOptions of(OpenMode mode) {
+    return DEFAULTS.mode(mode);
+  }
+
+  /**
    * These options with or without verification.
    *
    * @param verify whether every checksum is compared first
    */
   public OpenOptions verify(boolean verify) {
-    return new OpenOptions(verify, inMemory);
+    return new OpenOptions(verify, mode);
   }
 
   /**
    * These options with another place for the file's content.
    *
-   * @param inMemory true: read into memory; false: mapped
+   * @param mode where it is
    */
-  public OpenOptions inMemory(boolean inMemory) {
-    return new OpenOptions(verify, inMemory);
+  public OpenOptions mode(OpenMode mode) {
+    return new OpenOptions(verify, mode);
   }
 }

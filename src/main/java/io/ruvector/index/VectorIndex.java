@@ -353,14 +353,14 @@ public interface VectorIndex extends AutoCloseable {
    * Opens a saved index of any kind.
    *
    * @param file what {@link #save} wrote
-   * @param options whether it is mapped, and whether it is verified
+   * @param options where its content is to be, and whether it is verified
    * @throws PersistException if it cannot be read, or is not what {@link #save} wrote; the message
    *     names the section
    * @throws NativeLibraryException if the native library cannot be loaded
    */
   static VectorIndex open(Path file, OpenOptions options) {
     return AbstractIndex.of(
-        NativeIndex.open(file.toString(), file, options.inMemory(), options.verify()));
+        NativeIndex.open(file.toString(), file, options.mode().number(), options.verify()));
   }
 
   /**
@@ -372,7 +372,7 @@ public interface VectorIndex extends AutoCloseable {
    * @throws NativeLibraryException if the native library cannot be loaded
    */
   static VectorIndex load(Path file) {
-    return open(file, OpenOptions.defaults().inMemory(true));
+    return open(file, OpenOptions.of(OpenMode.IN_MEMORY));
   }
 
   /**

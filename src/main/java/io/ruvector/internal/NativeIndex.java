@@ -40,7 +40,7 @@ public final class NativeIndex {
       int nlist,
       int nprobe,
       long seed) {
-    private MemorySegment allocate(Arena arena) {
+    MemorySegment allocate(Arena arena) {
       MemorySegment struct = ruv_index_options.allocate(arena);
       ruv_index_options.kind(struct, kind);
       ruv_index_options.metric(struct, metric);
@@ -70,7 +70,7 @@ public final class NativeIndex {
 
   /** A view of rows: where they lie, how many, how long and how far apart in bytes. */
   public record Rows(MemorySegment data, long rows, int dim, long stride) {
-    private Rows lent() {
+    Rows lent() {
       return new Rows(SearchPool.lend(data), rows, dim, stride);
     }
   }
@@ -80,7 +80,7 @@ public final class NativeIndex {
 
   /** Ids in memory, or counted up from the first where there are none. */
   public record RowIds(MemorySegment given, long first) {
-    private RowIds lent() {
+    RowIds lent() {
       return new RowIds(SearchPool.lend(given), first);
     }
 
@@ -202,13 +202,42 @@ public final class NativeIndex {
         });
   }
 
-  public static NativeIndex open(String name, Path file, boolean inMemory, boolean verify) {
+  /**
+   * @param mode a {@code ruv_open_mode}
+   */
+  public static NativeIndex open(String name, Path file, int mode, boolean verify) {
     return construct(
         name,
         (arena, out, error) -> {
           MemorySegment path = path(arena, file);
           return RuvectorH.ruv_index_open(
-              path, path.byteSize(), inMemory ? 1 : 0, verify ? 1 : 0, out, error);
+              path, path.byteSize(), mode, verify ? 1 : 0, out, error);
+        });
+  }
+
+  /** Writes the index of a file's rows to the target. */
+  public static void buildTo(
+      Path target, Options options, FileRows rows, RowIds ids, long maxBytes) {
+    NativeLibrary.require();
+    RowIds lentIds = ids.lent();
+    longCall(
+        (arena, scratch) -> {
+          MemorySegment source = path(arena, rows.path);
+          MemorySegment path = path(arena, target);
+          return RuvectorH.ruv_index_build_to(
+              options.allocate(arena),
+              source,
+              source.byteSize(),
+              rows.offset,
+              rows.rows,
+              rows.stride,
+              lentIds.given,
+              lentIds.first,
+              path,
+              path.byteSize(),
+              maxBytes,
+              NULL,
+              scratch.error);
         });
   }
 
@@ -233,12 +262,12 @@ public final class NativeIndex {
 
   /** A native call that may take milliseconds or more. */
   @FunctionalInterface
-  private interface LongCall {
+  interface LongCall {
     int call(Arena arena, Scratch scratch);
   }
 
   /** Returns the first of the words that the call wrote. */
-  private static long longCall(LongCall call) {
+  static long longCall(LongCall call) {
     return SearchPool.call(
         () -> {
           try (var arena = Arena.ofConfined();
@@ -249,7 +278,7 @@ public final class NativeIndex {
         });
   }
 
-  private static MemorySegment path(Arena arena, Path path) {
+  static MemorySegment path(Arena arena, Path path) {
     if (!path.getFileSystem().equals(FileSystems.getDefault())) {
       throw Checks.illegal("path", path.toUri(), "a file of the default file system");
     }

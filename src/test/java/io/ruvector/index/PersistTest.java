@@ -49,14 +49,21 @@ class PersistTest {
           new OpenOptions[] {
             OpenOptions.defaults(),
             OpenOptions.verified(),
-            OpenOptions.defaults().inMemory(true),
-            OpenOptions.verified().inMemory(true)
+            OpenOptions.of(OpenMode.IN_MEMORY),
+            OpenOptions.verified().mode(OpenMode.IN_MEMORY),
+            OpenOptions.of(OpenMode.CODES_IN_MEMORY)
           }) {
         try (var opened = VectorIndex.open(file, options)) {
           assertEquals(index.getClass(), opened.getClass());
           assertTrue(index.contentEquals(opened) && opened.contentEquals(index));
           assertEquals(157, opened.size());
-          assertEquals(options.inMemory(), opened.info().mappedBytes() == 0);
+          boolean mapped =
+              switch (options.mode()) {
+                case MAPPED -> true;
+                case IN_MEMORY -> false;
+                case CODES_IN_MEMORY -> kind.keepsOriginals();
+              };
+          assertEquals(mapped, opened.info().mappedBytes() > 0);
           float[] query = Data.vector(random, DIM);
           SearchResult expected = index.search(query, 10);
           SearchResult found = opened.search(query, 10);
@@ -136,11 +143,11 @@ class PersistTest {
     byte[] good = Files.readAllBytes(file);
     for (int length = 0; length < good.length; length += Math.max(1, good.length / 97)) {
       Files.write(file, Arrays.copyOf(good, length));
-      for (boolean inMemory : new boolean[] {false, true}) {
+      for (OpenMode mode : OpenMode.values()) {
         var e =
             assertThrows(
                 PersistException.class,
-                () -> VectorIndex.open(file, OpenOptions.defaults().inMemory(inMemory)));
+                () -> VectorIndex.open(file, OpenOptions.of(mode)));
         assertTrue(e.getMessage().contains(file.toString()), e.getMessage());
       }
     }
