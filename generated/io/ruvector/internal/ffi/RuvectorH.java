@@ -334,6 +334,15 @@ public class RuvectorH extends RuvectorLayouts {
     public static int RUV_OPEN_MODE_LOAD() {
         return RUV_OPEN_MODE_LOAD;
     }
+    private static final int RUV_OPEN_MODE_LOAD_CODES = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_open_mode.RUV_OPEN_MODE_LOAD_CODES = 2
+     * }
+     */
+    public static int RUV_OPEN_MODE_LOAD_CODES() {
+        return RUV_OPEN_MODE_LOAD_CODES;
+    }
     /**
      * {@snippet lang=c :
      * typedef uint32_t ruv_open_mode
@@ -2976,6 +2985,337 @@ public class RuvectorH extends RuvectorLayouts {
                 traceDowncall("ruv_iter_free", iter);
             }
             mh$.invokeExact(iter);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_writer_new {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_writer_new")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_writer_new"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_new(const struct ruv_index_options *options, const uint8_t *path, size_t path_len, uint64_t max_bytes, struct ruv_writer **out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_writer_new$descriptor() {
+        return ruv_writer_new.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_new(const struct ruv_index_options *options, const uint8_t *path, size_t path_len, uint64_t max_bytes, struct ruv_writer **out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_writer_new$handle() {
+        return ruv_writer_new.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_new(const struct ruv_index_options *options, const uint8_t *path, size_t path_len, uint64_t max_bytes, struct ruv_writer **out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_writer_new$address() {
+        return ruv_writer_new.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_writer_new(const struct ruv_index_options *options, const uint8_t *path, size_t path_len, uint64_t max_bytes, struct ruv_writer **out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_writer_new(MemorySegment options, MemorySegment path, long path_len, long max_bytes, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_writer_new.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_writer_new", options, path, path_len, max_bytes, out, err);
+            }
+            return (int)mh$.invokeExact(options, path, path_len, max_bytes, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_writer_add {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_writer_add")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_writer_add"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_add(struct ruv_writer *writer, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_writer_add$descriptor() {
+        return ruv_writer_add.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_add(struct ruv_writer *writer, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_writer_add$handle() {
+        return ruv_writer_add.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_add(struct ruv_writer *writer, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_writer_add$address() {
+        return ruv_writer_add.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_writer_add(struct ruv_writer *writer, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_writer_add(MemorySegment writer, MemorySegment data, long rows, int dim, long stride, MemorySegment ids, long first_id, MemorySegment cancel, MemorySegment err) {
+        var mh$ = ruv_writer_add.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_writer_add", writer, data, rows, dim, stride, ids, first_id, cancel, err);
+            }
+            return (int)mh$.invokeExact(writer, data, rows, dim, stride, ids, first_id, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_writer_finish {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_writer_finish")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_writer_finish"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_finish(struct ruv_writer *writer, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_writer_finish$descriptor() {
+        return ruv_writer_finish.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_finish(struct ruv_writer *writer, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_writer_finish$handle() {
+        return ruv_writer_finish.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_writer_finish(struct ruv_writer *writer, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_writer_finish$address() {
+        return ruv_writer_finish.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_writer_finish(struct ruv_writer *writer, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_writer_finish(MemorySegment writer, MemorySegment cancel, MemorySegment err) {
+        var mh$ = ruv_writer_finish.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_writer_finish", writer, cancel, err);
+            }
+            return (int)mh$.invokeExact(writer, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_writer_free {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_writer_free")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_writer_free"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void ruv_writer_free(struct ruv_writer *writer)
+     * }
+     */
+    public static FunctionDescriptor ruv_writer_free$descriptor() {
+        return ruv_writer_free.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void ruv_writer_free(struct ruv_writer *writer)
+     * }
+     */
+    public static MethodHandle ruv_writer_free$handle() {
+        return ruv_writer_free.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void ruv_writer_free(struct ruv_writer *writer)
+     * }
+     */
+    public static MemorySegment ruv_writer_free$address() {
+        return ruv_writer_free.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void ruv_writer_free(struct ruv_writer *writer)
+     * }
+     */
+    public static void ruv_writer_free(MemorySegment writer) {
+        var mh$ = ruv_writer_free.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_writer_free", writer);
+            }
+            mh$.invokeExact(writer);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_index_build_to {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_LONG,
+            RuvectorH.C_LONG,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_index_build_to")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_index_build_to"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_index_build_to(const struct ruv_index_options *options, const uint8_t *source, size_t source_len, uint64_t offset, uint64_t rows, uint64_t stride, const int64_t *ids, int64_t first_id, const uint8_t *path, size_t path_len, uint64_t max_bytes, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_index_build_to$descriptor() {
+        return ruv_index_build_to.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_index_build_to(const struct ruv_index_options *options, const uint8_t *source, size_t source_len, uint64_t offset, uint64_t rows, uint64_t stride, const int64_t *ids, int64_t first_id, const uint8_t *path, size_t path_len, uint64_t max_bytes, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_index_build_to$handle() {
+        return ruv_index_build_to.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_index_build_to(const struct ruv_index_options *options, const uint8_t *source, size_t source_len, uint64_t offset, uint64_t rows, uint64_t stride, const int64_t *ids, int64_t first_id, const uint8_t *path, size_t path_len, uint64_t max_bytes, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_index_build_to$address() {
+        return ruv_index_build_to.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_index_build_to(const struct ruv_index_options *options, const uint8_t *source, size_t source_len, uint64_t offset, uint64_t rows, uint64_t stride, const int64_t *ids, int64_t first_id, const uint8_t *path, size_t path_len, uint64_t max_bytes, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_index_build_to(MemorySegment options, MemorySegment source, long source_len, long offset, long rows, long stride, MemorySegment ids, long first_id, MemorySegment path, long path_len, long max_bytes, MemorySegment cancel, MemorySegment err) {
+        var mh$ = ruv_index_build_to.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_index_build_to", options, source, source_len, offset, rows, stride, ids, first_id, path, path_len, max_bytes, cancel, err);
+            }
+            return (int)mh$.invokeExact(options, source, source_len, offset, rows, stride, ids, first_id, path, path_len, max_bytes, cancel, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
