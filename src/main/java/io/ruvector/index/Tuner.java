@@ -126,7 +126,7 @@ final class Tuner implements TuneSearch.Lab<Tuner.Trial> {
         // Estimates from one bit are final where nothing follows them.
         coded && (originals || info.bits() > 1),
         coded && originals,
-        (int) info.cells(),
+        info.cells(),
         new Setting(info.epsilon(), 0, info.rerankFactor()));
   }
 
