@@ -202,9 +202,7 @@ public final class NativeIndex {
         });
   }
 
-  /**
-   * @param mode a {@code ruv_open_mode}
-   */
+  /** Opens a saved index; {@code mode} is a {@code ruv_open_mode}. */
   public static NativeIndex open(String name, Path file, int mode, boolean verify) {
     return construct(
         name,
