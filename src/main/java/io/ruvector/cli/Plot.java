@@ -103,6 +103,7 @@ final class Plot {
       return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM);
     }
 
+    @SuppressWarnings("AnnotateFormatMethod")
     private void line(String format, Object... arguments) {
       out.append(String.format(Locale.ROOT, format, arguments)).append('\n');
     }
