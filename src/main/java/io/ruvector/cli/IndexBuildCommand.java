@@ -90,8 +90,7 @@ final class IndexBuildCommand implements Callable<Integer> {
     if (limit != null) {
       IndexKind own = kind.name().kind();
       output.during(
-          work,
-          () -> IndexWriter.buildTo(file, own, rows.vectors(), rows.ids(), options, limit));
+          work, () -> IndexWriter.buildTo(file, own, rows.vectors(), rows.ids(), options, limit));
       return VectorIndex.open(file);
     }
     VectorIndex index =

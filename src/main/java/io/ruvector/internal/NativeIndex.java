@@ -208,8 +208,7 @@ public final class NativeIndex {
         name,
         (arena, out, error) -> {
           MemorySegment path = path(arena, file);
-          return RuvectorH.ruv_index_open(
-              path, path.byteSize(), mode, verify ? 1 : 0, out, error);
+          return RuvectorH.ruv_index_open(path, path.byteSize(), mode, verify ? 1 : 0, out, error);
         });
   }
 

@@ -55,8 +55,7 @@ public final class NativeWriter {
   public void finish() {
     MemorySegment writer = handle.transfer();
     NativeIndex.longCall(
-        (arena, scratch) ->
-            RuvectorH.ruv_writer_finish(writer, MemorySegment.NULL, scratch.error));
+        (arena, scratch) -> RuvectorH.ruv_writer_finish(writer, MemorySegment.NULL, scratch.error));
   }
 
   public void close() {

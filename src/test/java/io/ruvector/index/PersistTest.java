@@ -146,8 +146,7 @@ class PersistTest {
       for (OpenMode mode : OpenMode.values()) {
         var e =
             assertThrows(
-                PersistException.class,
-                () -> VectorIndex.open(file, OpenOptions.of(mode)));
+                PersistException.class, () -> VectorIndex.open(file, OpenOptions.of(mode)));
         assertTrue(e.getMessage().contains(file.toString()), e.getMessage());
       }
     }
