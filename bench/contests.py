@@ -93,8 +93,8 @@ def ivf(n, dim):
     return Contest(TARGETS, (
         *(c for bits in (2, 3, 4) for c in ours(n, f'--bits {bits} --originals copy')),
         *cells('faiss IVFFlat', '--index ivfflat', n),
-        *(c for sub, residual, factors in ((4, '', (4, 10, 25)), (4, ' --by-residual', (4, 10, 25)),
-                                           (2, '', (2, 5)), (2, ' --by-residual', (2, 5)))
+        *(c for sub, residual, factors in ((4, '', (10, 30, 80)), (4, ' --by-residual', (10, 30, 80)),
+                                           (2, '', (5, 10, 30)), (2, ' --by-residual', (5, 10, 30)))
           for c in cells('faiss IVFPQFastScan+refine', f'--index ivfpq --sub {sub}{residual}', n, 'k_factor', factors)),
         *(c for bits, rotate, factors in ((1, '', (8, 20, 50)), (1, ' --rotate', (8, 20, 50)), (4, '', (2, 4)))
           for c in cells('faiss IVFRaBitQFastScan+refine', f'--index ivfrabitq+ --bits {bits}{rotate}', n, 'k_factor', factors)),
