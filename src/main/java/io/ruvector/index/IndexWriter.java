@@ -15,13 +15,12 @@ import java.util.concurrent.locks.ReentrantLock;
  * in memory.
  *
  * {@snippet lang=java :
- * try (var writer = IndexWriter.create(file, IndexKind.IVF, dim, options, 1L << 30)) {
- *   for (Vectors batch : batches) {
- *     writer.add(batch);
- *   }
+ * try (var writer =
+ *     IndexWriter.create(
+ *         Path.of("big.rvx"), IndexKind.IVF, 128, IndexOptions.defaults(), 1L << 30)) {
+ *   writer.add(Vectors.copyOf(rows)); // as often as there are batches
  *   writer.finish();
  * }
- * VectorIndex index = VectorIndex.open(file, OpenOptions.of(OpenMode.CODES_IN_MEMORY));
  * }
  *
  * <p>Batches are kept in a temporary file beside the target until {@link #finish()}, which reads
