@@ -15,9 +15,9 @@ import java.util.concurrent.locks.ReentrantLock;
  * in memory.
  *
  * {@snippet lang=java :
- * try (var writer =
- *     IndexWriter.create(
- *         Path.of("big.rvx"), IndexKind.IVF, 128, IndexOptions.defaults(), 1L << 30)) {
+ * var file = java.nio.file.Path.of("big.rvx");
+ * var options = IndexOptions.defaults();
+ * try (var writer = IndexWriter.create(file, IndexKind.IVF, 128, options, 1L << 30)) {
  *   writer.add(Vectors.copyOf(rows)); // as often as there are batches
  *   writer.finish();
  * }
