@@ -129,9 +129,7 @@ fn a_sample_that_does_not_fit_is_made_smaller() {
         "{allowed}"
     );
     assert_eq!(names(folder.path()), ["index.rvx"]);
-    assert_eq!(argument(write(many.clone(), least - 1)).0, "max_bytes");
-    write(many, least).unwrap();
-    verify(&path).unwrap();
+    assert_eq!(argument(write(many, least - 1)).0, "max_bytes");
 }
 
 #[test]

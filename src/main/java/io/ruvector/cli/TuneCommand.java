@@ -22,7 +22,7 @@ import picocli.CommandLine.Option;
       "Find the cheapest settings of searches that reach a recall, by measuring.",
       "",
       "Half of the queries choose the settings, the others judge them: what is printed is measured "
-          + "on those, one query a call on one thread, with the 95% interval of the recall. If it "
+          + "on those, one query a call on one thread, with the 95%% interval of the recall. If it "
           + "is less than asked for, the exit code is 3."
     },
     footer = {
