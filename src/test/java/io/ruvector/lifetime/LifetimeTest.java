@@ -194,8 +194,11 @@ class LifetimeTest {
           i % 2 == 0
               ? FlatF32Index.build(rows, IndexOptions.defaults())
               : IvfIndex.build(rows, IndexOptions.defaults());
+      int enough = searches.get() + 200;
       current.set(index);
-      Thread.sleep(2);
+      while (searches.get() < enough && failure.get() == null) {
+        Thread.sleep(1);
+      }
       if (i % 3 == 0) {
         System.gc();
       }
