@@ -884,7 +884,7 @@ proptest! {
         let mut index = rabitq::create(options).unwrap();
         let folder = folder_in_memory();
         let mut cells = Vec::new();
-        for (steps, rows) in [(before, 1_800), (between, 5_000), (after, 12_000)] {
+        for (steps, rows) in [(before, 2_300), (between, 5_000), (after, 12_000)] {
             for step in steps {
                 model.run(step, &mut index, folder.path());
             }
