@@ -233,7 +233,7 @@ typedef struct ruv_index_options {
   // Cells of an IVF index, 1 to 1,048,576; 0: by the number of rows. More are scanned faster and
   // found slower.
   uint32_t nlist;
-  // Cells that a search of an IVF index probes, 1 to 65,536; 0: the square root of their number.
+  // Cells that a search of an IVF index probes, 1 to 65,536; 0: twice the square root of their number.
   // More find more and cost more.
   uint32_t nprobe;
   // Always 0.
@@ -262,7 +262,7 @@ typedef struct ruv_index_info {
   uint32_t segments;
   // Cells that an IVF index was asked for; 0: by the number of rows.
   uint32_t nlist;
-  // Default of searches; 0: the square root of the number of cells.
+  // Default of searches; 0: twice the square root of the number of cells.
   uint32_t nprobe;
   // Seed of the rotation.
   uint64_t seed;

@@ -110,7 +110,7 @@ pub struct ruv_index_options {
     /// Cells of an IVF index, 1 to 1,048,576; 0: by the number of rows. More are scanned faster and
     /// found slower.
     pub nlist: u32,
-    /// Cells that a search of an IVF index probes, 1 to 65,536; 0: the square root of their number.
+    /// Cells that a search of an IVF index probes, 1 to 65,536; 0: twice the square root of their number.
     /// More find more and cost more.
     pub nprobe: u32,
     /// Always 0.
@@ -186,7 +186,7 @@ pub struct ruv_index_info {
     pub segments: u32,
     /// Cells that an IVF index was asked for; 0: by the number of rows.
     pub nlist: u32,
-    /// Default of searches; 0: the square root of the number of cells.
+    /// Default of searches; 0: twice the square root of the number of cells.
     pub nprobe: u32,
     /// Seed of the rotation.
     pub seed: u64,

@@ -23,6 +23,10 @@ pub(crate) const MIN_ROWS: usize = 39;
 const CHUNK: usize = 1024;
 /// Standard deviations of a key's rounding within which the centroids themselves are asked.
 const MARGIN: f32 = 3.0;
+/// The part of the mean squared distance of its rows that is added to a cell's key.
+const TIGHTNESS: f32 = 0.4;
+/// Standard deviations of a row's inner product that a cell is expected to reach.
+const REACHED: f32 = 1.5;
 /// So many cells are probed in the order of their distance.
 const SORTED: usize = 16;
 /// Of so many keys the nearest are chosen without a look at all of them in order.
@@ -33,8 +37,8 @@ pub(crate) struct Partition {
     pub(crate) dim: usize,
     /// Unit vectors' centroids under cosine.
     pub(crate) centroids: Bytes,
-    /// The distance of each centroid to the farthest of the rows that it was trained with.
-    pub(crate) radii: Bytes,
+    /// What each cell's key gains by the spread of its rows (`spread`).
+    pub(crate) spreads: Bytes,
     /// What is added to the squared distance to each centroid when a row is assigned.
     pub(crate) biases: Bytes,
     /// P (c - m) of each centroid, in bytes.
@@ -66,7 +70,7 @@ impl Partition {
     pub(crate) fn new(
         dim: usize,
         centroids: Bytes,
-        radii: Bytes,
+        spreads: Bytes,
         biases: Bytes,
         tiles: Tiles<Bytes>,
         keys: Bytes,
@@ -75,7 +79,7 @@ impl Partition {
         Partition {
             dim,
             centroids,
-            radii,
+            spreads,
             biases,
             tiles,
             keys,
@@ -93,13 +97,13 @@ impl Partition {
         )
     }
 
-    /// Cells around centroids, which are given as P (c - m) with the radii of their cells.
+    /// Cells around centroids, which are given as P (c - m) with the spreads of their cells.
     fn of(
         simd: Simd,
         codec: &Codec,
         rotated: Vec<f32>,
         biases: &[f32],
-        radii: &[f32],
+        spreads: &[f32],
         rows: usize,
     ) -> Result<Self> {
         let dim = codec.layout.dim;
@@ -109,10 +113,12 @@ impl Partition {
             c.iter_mut().zip(&codec.mean).for_each(|(c, m)| *c += m);
         }
         let step = tile_step(simd, &rotated);
-        let mut tiles = AlignedBuf::zeroed(tile_bytes(dim, radii.len()))?;
+        let mut tiles = AlignedBuf::zeroed(tile_bytes(dim, spreads.len()))?;
         put_tiles(simd, &mut tiles, dim, &rotated, step);
         let mut keys = column_norms(simd, dim, &rotated);
-        if codec.metric == Metric::InnerProduct {
+        if codec.metric != Metric::InnerProduct {
+            keys.iter_mut().zip(spreads).for_each(|(key, s)| *key += s);
+        } else {
             // <q, c> is <P (q - m), P (c - m)> + <m, c - m> + what is the same for all cells.
             for (key, c) in keys.iter_mut().zip(centroids.chunks_exact(dim)) {
                 *key = simd.dot(&codec.mean, &codec.mean) - simd.dot(&codec.mean, c);
@@ -126,7 +132,7 @@ impl Partition {
         Ok(Partition::new(
             dim,
             bytes(&centroids)?,
-            bytes(radii)?,
+            bytes(spreads)?,
             bytes(biases)?,
             tiles,
             bytes(&keys)?,
@@ -161,13 +167,14 @@ impl Partition {
                 sum += f64::from(simd.l2(c, &codec.mean));
             }
             let mean_sq = (sum / self.count().max(1) as f64) as f32;
-            let radii = self.radii.typed::<f32>();
-            let spread =
-                radii.iter().map(|r| f64::from(r * r)).sum::<f64>() / radii.len().max(1) as f64;
+            let spreads = self.spreads.typed::<f32>();
+            let distances = spreads
+                .iter()
+                .map(|s| f64::from(mean_sq_distance(codec.metric, self.dim, *s)));
+            let mean = distances.sum::<f64>() / spreads.len().max(1) as f64;
             Errors {
                 mean_sq,
-                // The mean squared distance is about half of the squared radius.
-                coarse: is_coarse(mean_sq, self.tiles.step, spread as f32 / 2.0),
+                coarse: is_coarse(mean_sq, self.tiles.step, mean as f32),
             }
         })
     }
@@ -192,7 +199,7 @@ impl Partition {
     fn parts(&self) -> [&Bytes; 5] {
         [
             &self.centroids,
-            &self.radii,
+            &self.spreads,
             &self.biases,
             &self.tiles.bytes,
             &self.keys,
@@ -230,8 +237,8 @@ impl Partition {
         cells
     }
 
-    /// Writes the cells that a search probes, `wanted` of them, the nearest of them first: by L2, or by
-    /// the best inner product that a cell can hold, <q, c> + |q| R. `z` is P (q - m).
+    /// Writes the cells that a search probes, `wanted` of them, the nearest of them first: by L2 or the
+    /// inner product, and the spread of their rows. `z` is P (q - m).
     pub(crate) fn nearest(
         &self,
         simd: Simd,
@@ -267,12 +274,11 @@ impl Partition {
             keys,
         );
         keys.truncate(self.count());
-        let radii = self.radii.typed::<f32>();
         let norm = simd.dot(query, query).sqrt();
         if metric == Metric::InnerProduct {
             keys.iter_mut()
-                .zip(radii)
-                .for_each(|(key, r)| *key -= norm * r);
+                .zip(self.spreads.typed::<f32>())
+                .for_each(|(key, spread)| *key -= norm * spread);
         }
         // Keys are right but for the rounding of both sides; those within it of the last that is wanted
         // are told apart by the centroids themselves.
@@ -330,12 +336,46 @@ impl Partition {
     /// A cell's key but for what is the same for all cells.
     fn exact_key(&self, simd: Simd, metric: Metric, query: &[f32], norm: f32, cell: u32) -> f32 {
         let centroid = self.centroid(cell as usize);
+        let spread = self.spreads.typed::<f32>()[cell as usize];
         match metric {
-            Metric::InnerProduct => {
-                -simd.dot(query, centroid) - norm * self.radii.typed::<f32>()[cell as usize]
-            }
-            _ => simd.l2(query, centroid),
+            Metric::InnerProduct => -simd.dot(query, centroid) - norm * spread,
+            _ => simd.l2(query, centroid) + spread,
         }
+    }
+}
+
+/// The squared distances of a cell's rows to its centroid.
+#[derive(Clone, Default)]
+struct Distances {
+    sum: f64,
+    count: u32,
+    most: f32,
+}
+
+impl Distances {
+    fn add(&mut self, squared: f32) {
+        self.sum += f64::from(squared);
+        self.count += 1;
+        self.most = self.most.max(squared);
+    }
+
+    /// Of two cells at one distance the tighter holds more near rows: by L2, a part of the mean squared
+    /// distance is added. The best inner product in a cell is <q, c> + |q| R at most, but rows are
+    /// spread over the directions: some standard deviations of them are expected.
+    fn spread(&self, metric: Metric, dim: usize) -> f32 {
+        match metric {
+            Metric::InnerProduct => REACHED * (self.most / dim as f32).sqrt(),
+            _ => TIGHTNESS * (self.sum / f64::from(self.count.max(1))) as f32,
+        }
+    }
+}
+
+/// About the mean squared distance of the rows to the centroid of a cell with this spread.
+fn mean_sq_distance(metric: Metric, dim: usize, spread: f32) -> f32 {
+    match metric {
+        // About half of that of the farthest row.
+        Metric::InnerProduct => (spread / REACHED).powi(2) * dim as f32 / 2.0,
+        _ => spread / TIGHTNESS,
     }
 }
 
@@ -392,8 +432,7 @@ impl Training {
     }
 
     /// The same in at most `room` bytes: rows are given up first, down to `MIN_ROWS` a cell, then,
-    /// where their number is free, cells, down to one for each pair of rows' square root. An error
-    /// is the least room.
+    /// where their number is free, cells, down to a quarter. An error is the least room.
     pub(crate) fn within(
         self,
         options: &Options,
@@ -445,18 +484,21 @@ pub(crate) fn partition(
     let dim = options.dim;
     let trained = train(simd, &sample, dim, cells, options.seed);
     control.check()?;
-    let mut radii = vec![0f32; cells];
+    let mut distances = vec![Distances::default(); cells];
     for (row, &cell) in sample.chunks_exact(dim).zip(&trained.cells) {
         let centroid = &trained.centroids[cell as usize * dim..][..dim];
-        let radius = &mut radii[cell as usize];
-        *radius = radius.max(simd.l2(row, centroid).sqrt());
+        distances[cell as usize].add(simd.l2(row, centroid));
     }
+    let spreads: Vec<f32> = distances
+        .iter()
+        .map(|d| d.spread(options.metric, dim))
+        .collect();
     Partition::of(
         simd,
         codec,
         trained.centroids,
         &trained.biases,
-        &radii,
+        &spreads,
         rows,
     )
 }

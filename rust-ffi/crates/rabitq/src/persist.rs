@@ -117,7 +117,7 @@ pub(crate) enum Section {
     Checksums = 9,
     Places = 10,
     Centroids = 11,
-    Radii = 12,
+    Spreads = 12,
     CentroidTiles = 13,
     CentroidKeys = 14,
     Biases = 15,
@@ -136,7 +136,7 @@ impl Section {
         Section::Checksums,
         Section::Places,
         Section::Centroids,
-        Section::Radii,
+        Section::Spreads,
         Section::CentroidTiles,
         Section::CentroidKeys,
         Section::Biases,
@@ -162,7 +162,7 @@ impl Section {
             Section::Checksums => "checksums",
             Section::Places => "places",
             Section::Centroids => "centroids",
-            Section::Radii => "radii",
+            Section::Spreads => "spreads",
             Section::CentroidTiles => "centroid tiles",
             Section::CentroidKeys => "centroid keys",
             Section::Biases => "biases",
@@ -276,7 +276,7 @@ impl<'a> Draft<'a> {
                 (fixed.cells, fixed.one) = (codes.cells.len() as u32, codes.one);
                 if let Some(partition) = codes.partition {
                     add(Section::Centroids, Content::Plain(&partition.centroids));
-                    add(Section::Radii, Content::Plain(&partition.radii));
+                    add(Section::Spreads, Content::Plain(&partition.spreads));
                     add(Section::Biases, Content::Plain(&partition.biases));
                     add(
                         Section::CentroidTiles,
@@ -928,7 +928,7 @@ impl Parsed {
 
     fn partition(&self, dim: usize, count: usize) -> Result<Arc<Partition>> {
         let centroids = self.section(Section::Centroids, count.checked_mul(dim * 4))?;
-        let radii = self.section(Section::Radii, count.checked_mul(4))?;
+        let spreads = self.section(Section::Spreads, count.checked_mul(4))?;
         let biases = self.section(Section::Biases, count.checked_mul(4))?;
         let (tiles, keys) = Partition::table_bytes(dim, count);
         let tiles = Tiles {
@@ -940,7 +940,7 @@ impl Parsed {
         Ok(Arc::new(Partition::new(
             dim,
             centroids,
-            radii,
+            spreads,
             biases,
             tiles,
             keys,

@@ -74,7 +74,7 @@ impl<'a> Request<'a> {
         let wanted = if self.nprobe > 0 {
             self.nprobe as usize
         } else {
-            count.isqrt()
+            2 * count.isqrt()
         };
         let share = part.share().max(f32::MIN_POSITIVE);
         ((wanted as f32 * share.powf(-WIDER)) as usize).clamp(1, count)

@@ -75,16 +75,14 @@ class IvfIndexTest {
     try (var index = IvfIndex.build(Vectors.copyOf(vectors), IndexOptions.of(metric).nlist(64))) {
       assertEquals(64, index.info().cells());
       SearchStats stats = index.search(all[ROWS], K).stats();
-      assertEquals(8, stats.probed());
+      assertEquals(16, stats.probed());
       assertTrue(stats.scanned() < ROWS / 2, stats::toString);
       double one = recall(index, oracle, all, 1);
-      double few = recall(index, oracle, all, 0);
+      double few = recall(index, oracle, all, 8);
       double most = recall(index, oracle, all, 64);
       System.out.printf("%s: recall of 1, 8 and 64 cells %.3f %.3f %.3f%n", metric, one, few, most);
       assertTrue(one < few && few <= most + 0.01, "more cells find less");
-      // A row of a great norm may be a hit whatever its cell.
-      double least = metric == Metric.INNER_PRODUCT ? 0.35 : 0.95;
-      assertTrue(few >= least, () -> "8 of 64 cells find " + few);
+      assertTrue(few >= 0.95, () -> "8 of 64 cells find " + few);
       assertTrue(most >= 0.97, () -> "all cells find " + most);
       for (float[] query : Arrays.copyOfRange(all, ROWS, ROWS + QUERIES)) {
         var request = SearchRequest.of(query).k(K).nprobe(65_536).epsilon(16).rerankFactor(65_536);
