@@ -233,7 +233,7 @@ typedef struct ruv_index_options {
   // Cells of an IVF index, 1 to 1,048,576; 0: by the number of rows. More are scanned faster and
   // found slower.
   uint32_t nlist;
-  // Cells that a search of an IVF index probes, 1 to 65,536; 0: twice the square root of their number.
+  // Cells that a search of an IVF index probes, 1 to 65,536; 0: four times the square root of their number.
   // More find more and cost more.
   uint32_t nprobe;
   // Always 0.
@@ -262,7 +262,7 @@ typedef struct ruv_index_info {
   uint32_t segments;
   // Cells that an IVF index was asked for; 0: by the number of rows.
   uint32_t nlist;
-  // Default of searches; 0: twice the square root of the number of cells.
+  // Default of searches; 0: four times the square root of the number of cells.
   uint32_t nprobe;
   // Seed of the rotation.
   uint64_t seed;
@@ -290,8 +290,9 @@ typedef struct ruv_search {
   float epsilon;
   // At most rerank_factor * k rows are compared exactly; 0: the index's.
   uint32_t rerank_factor;
-  // Cells to probe, for kinds that have cells, 1 to 65,536; 0: the index's choice. More are
-  // probed where these hold fewer than k rows.
+  // Cells to probe at most, for kinds that have cells, 1 to 65,536; 0: the index's choice. It
+  // stops before where the others lie much further than the nearest, unless all are wanted, and
+  // probes more where these hold fewer than k rows.
   uint32_t nprobe;
   // Beam of a graph search, for kinds that have a graph; 0: the index's choice.
   uint32_t ef;

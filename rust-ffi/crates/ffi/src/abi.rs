@@ -110,7 +110,7 @@ pub struct ruv_index_options {
     /// Cells of an IVF index, 1 to 1,048,576; 0: by the number of rows. More are scanned faster and
     /// found slower.
     pub nlist: u32,
-    /// Cells that a search of an IVF index probes, 1 to 65,536; 0: twice the square root of their number.
+    /// Cells that a search of an IVF index probes, 1 to 65,536; 0: four times the square root of their number.
     /// More find more and cost more.
     pub nprobe: u32,
     /// Always 0.
@@ -129,8 +129,9 @@ pub struct ruv_search {
     pub epsilon: f32,
     /// At most rerank_factor * k rows are compared exactly; 0: the index's.
     pub rerank_factor: u32,
-    /// Cells to probe, for kinds that have cells, 1 to 65,536; 0: the index's choice. More are
-    /// probed where these hold fewer than k rows.
+    /// Cells to probe at most, for kinds that have cells, 1 to 65,536; 0: the index's choice. It
+    /// stops before where the others lie much further than the nearest, unless all are wanted, and
+    /// probes more where these hold fewer than k rows.
     pub nprobe: u32,
     /// Beam of a graph search, for kinds that have a graph; 0: the index's choice.
     pub ef: u32,
@@ -186,7 +187,7 @@ pub struct ruv_index_info {
     pub segments: u32,
     /// Cells that an IVF index was asked for; 0: by the number of rows.
     pub nlist: u32,
-    /// Default of searches; 0: twice the square root of the number of cells.
+    /// Default of searches; 0: four times the square root of the number of cells.
     pub nprobe: u32,
     /// Seed of the rotation.
     pub seed: u64,

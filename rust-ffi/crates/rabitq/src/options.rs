@@ -141,7 +141,7 @@ pub struct Options {
     /// Cells of an IVF index, 2 to 1,048,576; 0 chooses by the number of rows. More cells are scanned
     /// faster and found slower.
     pub nlist: u32,
-    /// Cells that a search of an IVF index probes, 1 to 65,536; 0 stands for twice the square root of
+    /// Cells that a search of an IVF index probes, 1 to 65,536; 0 stands for four times the square root of
     /// their number. More find more and cost more.
     pub nprobe: u32,
 }
@@ -280,7 +280,8 @@ pub struct Search<'a> {
     pub epsilon: Option<f32>,
     /// Cap of exact comparisons over k; `None` takes the index's.
     pub rerank_factor: Option<u32>,
-    /// Cells to probe, for kinds that have cells; 0 leaves the choice to the index.
+    /// Cells to probe at most, for kinds that have cells; 0 leaves the choice to the index. A search
+    /// stops before where the others lie much further than the nearest, unless all are wanted.
     pub nprobe: u32,
     /// Beam of a graph search, for kinds that have a graph; 0 leaves the choice to the index.
     pub ef: u32,

@@ -299,12 +299,12 @@ impl<'a, S: Sink> CodeScan<'a, S> {
         } else {
             self.search.request.nprobe(partition, self.part)
         };
-        self.nearest_cells(partition, wanted, near);
+        self.nearest_cells(partition, wanted, true, near);
         if let Some(&nearest) = near.cells.first() {
             let probe = self.probe(partition, nearest as usize);
             self.seed(probe, 1);
         }
-        wanted
+        near.cells.len()
     }
 
     /// Scans twice as many cells, and twice as many again, as long as fewer than k rows were found.
@@ -316,10 +316,10 @@ impl<'a, S: Sink> CodeScan<'a, S> {
     ) -> Result<()> {
         self.flush();
         while wanted < partition.count() && !self.sink.is_full() {
-            self.nearest_cells(partition, wanted, near);
+            self.nearest_cells(partition, wanted, false, near);
             let met: HashSet<u32> = near.cells.drain(..).collect();
             wanted = wanted.saturating_mul(2).min(partition.count());
-            self.nearest_cells(partition, wanted, near);
+            self.nearest_cells(partition, wanted, false, near);
             near.cells.retain(|cell| !met.contains(cell));
             self.cells(partition, &near.cells)?;
             self.flush();
@@ -444,10 +444,17 @@ impl<'a, S: Sink> CodeScan<'a, S> {
         }
     }
 
-    /// The `wanted` cells that are probed first, nearest first.
-    fn nearest_cells(&self, partition: &Partition, wanted: usize, near: &mut Nearest) {
-        let (simd, query) = (self.search.simd, self.search.query);
-        partition.nearest(simd, &self.codes.codec, query, &self.query.z, wanted, near);
+    /// The `wanted` cells that are probed first, or fewer where it may stop, nearest first.
+    fn nearest_cells(
+        &self,
+        partition: &Partition,
+        wanted: usize,
+        may_stop: bool,
+        near: &mut Nearest,
+    ) {
+        let (simd, query, codec) = (self.search.simd, self.search.query, &self.codes.codec);
+        let z = &self.query.z;
+        partition.nearest(simd, codec, query, z, wanted, may_stop, near);
     }
 
     /// Scans whole cells; the next one's centroid and first blocks are on their way meanwhile.

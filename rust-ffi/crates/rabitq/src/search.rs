@@ -67,14 +67,14 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Cells to probe. Where a filter lets part of the rows through, the nearest of those lie further
+    /// Cells to probe, at most. Where a filter lets part of the rows through, the nearest of those lie further
     /// out than the nearest of all rows.
     pub(crate) fn nprobe(&self, partition: &Partition, part: &Part) -> usize {
         let count = partition.count();
         let wanted = if self.nprobe > 0 {
             self.nprobe as usize
         } else {
-            2 * count.isqrt()
+            4 * count.isqrt()
         };
         let share = part.share().max(f32::MIN_POSITIVE);
         ((wanted as f32 * share.powf(-WIDER)) as usize).clamp(1, count)

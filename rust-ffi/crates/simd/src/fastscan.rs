@@ -18,8 +18,14 @@ use crate::arch::dispatch;
 /// How many rows a block holds.
 pub const BLOCK_ROWS: usize = 32;
 
+/// The highest table byte: with six bits, four lookups add up within a byte, and the rounding is
+/// still small beside the error of one-bit codes.
+pub(crate) const TOP_LEVEL: u8 = 63;
+/// Up to so many table bytes add up within 8 bits.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) const GROUPS_IN_8_BITS: usize = u8::MAX as usize / TOP_LEVEL as usize;
 /// Up to so many table bytes add up within 16 bits.
-pub(crate) const GROUPS_IN_16_BITS: usize = 256;
+pub(crate) const GROUPS_IN_16_BITS: usize = 1024;
 
 /// How many bytes ahead of the current block a scan fetches: 2 to 8 KiB do as
 /// well as each other.

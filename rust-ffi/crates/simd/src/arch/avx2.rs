@@ -5,7 +5,9 @@ use std::arch::x86_64::*;
 use super::{prefetch, prefetch_ahead};
 use crate::bits::{BitQuery, PART, Planes};
 use crate::dense::TILE;
-use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::fastscan::{
+    BLOCK_ROWS, GROUPS_IN_8_BITS, GROUPS_IN_16_BITS, ScanParams, TOP_LEVEL, block_bytes,
+};
 use crate::tiles::{RUN, RUNS, TILE_COLUMNS};
 
 type V = __m256;
@@ -165,7 +167,7 @@ pub fn lut_build(q: &[f32], lut: &mut [u8]) -> (f32, f32) {
                 let level = _mm256_div_ps(_mm256_sub_ps(sum, low), _mm256_set1_ps(step));
                 // Of a NaN and another, these return the second.
                 let level = _mm256_max_ps(level, zero);
-                _mm256_cvtps_epi32(_mm256_min_ps(level, _mm256_set1_ps(255.0)))
+                _mm256_cvtps_epi32(_mm256_min_ps(level, _mm256_set1_ps(f32::from(TOP_LEVEL))))
             });
             // Entries 0-3, 8-11, 4-7, 12-15, brought into order.
             let words = _mm256_packus_epi32(levels[0], levels[1]);
@@ -246,11 +248,20 @@ fn block_sums(block: &[u8], groups: usize, lut: &[u8]) -> [__m256i; 4] {
     let tables = lut.as_chunks().0;
     for (vectors, tables) in vectors.chunks(CHUNK).zip(tables.chunks(CHUNK)) {
         let (mut low, mut high) = (Sums::zero(), Sums::zero());
-        for (codes, table) in vectors.iter().zip(tables) {
-            let (codes, table) = (load_bytes(codes), load_bytes(table));
-            low.add(_mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble)));
-            let codes = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), nibble);
-            high.add(_mm256_shuffle_epi8(table, codes));
+        let parts = vectors.chunks(GROUPS_IN_8_BITS);
+        for (vectors, tables) in parts.zip(tables.chunks(GROUPS_IN_8_BITS)) {
+            let mut sums = [_mm256_setzero_si256(); 2];
+            for (codes, table) in vectors.iter().zip(tables) {
+                let (codes, table) = (load_bytes(codes), load_bytes(table));
+                let [of_low, of_high] = [codes, _mm256_srli_epi16::<4>(codes)]
+                    .map(|codes| _mm256_shuffle_epi8(table, _mm256_and_si256(codes, nibble)));
+                sums = [
+                    _mm256_add_epi8(sums[0], of_low),
+                    _mm256_add_epi8(sums[1], of_high),
+                ];
+            }
+            low.add(sums[0]);
+            high.add(sums[1]);
         }
         let ([first, second], [third, fourth]) = (low.rows(), high.rows());
         for (sum, more) in sums.iter_mut().zip([first, second, third, fourth]) {

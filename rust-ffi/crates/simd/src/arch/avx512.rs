@@ -5,7 +5,9 @@ use std::arch::x86_64::*;
 use super::{prefetch, prefetch_ahead};
 use crate::bits::{BitQuery, PART, Planes};
 use crate::dense::TILE;
-use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::fastscan::{
+    BLOCK_ROWS, GROUPS_IN_8_BITS, GROUPS_IN_16_BITS, ScanParams, TOP_LEVEL, block_bytes,
+};
 use crate::tiles::{RUN, RUNS, TILE_COLUMNS};
 
 type V = __m512;
@@ -169,7 +171,7 @@ pub fn lut_build(q: &[f32], lut: &mut [u8]) -> (f32, f32) {
             let level = _mm512_div_ps(level, _mm512_set1_ps(step));
             // Of a NaN and another, these return the second.
             let level = _mm512_max_ps(level, _mm512_setzero_ps());
-            let level = _mm512_min_ps(level, _mm512_set1_ps(255.0));
+            let level = _mm512_min_ps(level, _mm512_set1_ps(f32::from(TOP_LEVEL)));
             let level = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(level));
             // SAFETY: the array has the 16 bytes that are written.
             unsafe { _mm_storeu_si128(entries.as_mut_ptr().cast(), level) };
@@ -216,16 +218,23 @@ impl Sums {
 /// every block: the table is zero there.
 #[inline]
 #[target_feature(enable = "avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,bmi2,popcnt")]
-fn sum_groups<'a>(vectors: impl Iterator<Item = (&'a [u8; 64], __m512i)>) -> __m512i {
+fn sum_groups<T>(vectors: &[[u8; 64]], tables: &[T], table: impl Fn(&T) -> __m512i) -> __m512i {
     let nibble = _mm512_set1_epi8(15);
     let (mut low, mut high) = (Sums::zero(), Sums::zero());
-    for (codes, table) in vectors {
-        let codes = load_bytes(codes);
-        low.add(_mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble)));
-        high.add(_mm512_shuffle_epi8(
-            table,
-            _mm512_and_si512(_mm512_srli_epi16::<4>(codes), nibble),
-        ));
+    let parts = vectors.chunks(GROUPS_IN_8_BITS);
+    for (vectors, tables) in parts.zip(tables.chunks(GROUPS_IN_8_BITS)) {
+        let mut sums = [_mm512_setzero_si512(); 2];
+        for (codes, entries) in vectors.iter().zip(tables) {
+            let (codes, table) = (load_bytes(codes), table(entries));
+            let [of_low, of_high] = [codes, _mm512_srli_epi16::<4>(codes)]
+                .map(|codes| _mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble)));
+            sums = [
+                _mm512_add_epi8(sums[0], of_low),
+                _mm512_add_epi8(sums[1], of_high),
+            ];
+        }
+        low.add(sums[0]);
+        high.add(sums[1]);
     }
     // Adds the four lanes of 128 bits of (low even, low odd, high even, high
     // odd) into one lane each.
@@ -274,8 +283,7 @@ fn block_sums(block: &[u8], groups: usize, lut: &[u8]) -> [__m512i; 2] {
         .chunks(GROUPS_IN_16_BITS / 4)
         .zip(tables.chunks(GROUPS_IN_16_BITS / 4))
     {
-        let tables = tables.iter().map(|table| load_bytes(table));
-        let [first, second] = widen(sum_groups(vectors.iter().zip(tables)));
+        let [first, second] = widen(sum_groups(vectors, tables, |table| load_bytes(table)));
         sums = [
             _mm512_add_epi32(sums[0], first),
             _mm512_add_epi32(sums[1], second),
@@ -352,7 +360,7 @@ fn scan_fixed<const N: usize>(
         let vectors = vectors(block)
             .first_chunk::<N>()
             .expect("a block ends in its factors");
-        widen(sum_groups(vectors.iter().zip(tables)))
+        widen(sum_groups(vectors, &tables, |table| *table))
     })
 }
 

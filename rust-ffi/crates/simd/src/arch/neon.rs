@@ -6,7 +6,7 @@ use std::arch::asm;
 use super::{prefetch, prefetch_ahead};
 use crate::bits::{BitQuery, PART, Planes};
 use crate::dense::TILE;
-use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
+use crate::fastscan::{BLOCK_ROWS, GROUPS_IN_8_BITS, GROUPS_IN_16_BITS, ScanParams, block_bytes};
 use crate::tiles::{RUN, RUNS, TILE_COLUMNS};
 
 type V = float32x4_t;
@@ -149,10 +149,15 @@ fn block_sums(block: &[u8], groups: usize, lut: &[u8]) -> [uint32x4_t; 8] {
         .zip(tables.chunks(GROUPS_IN_16_BITS))
     {
         let mut eights = [vdupq_n_u16(0); 4];
-        for (codes, table) in vectors.iter().zip(tables) {
-            let (codes, table) = (load_bytes(codes), load_bytes(table));
-            let low = vqtbl1q_u8(table, vandq_u8(codes, vdupq_n_u8(15)));
-            let high = vqtbl1q_u8(table, vshrq_n_u8::<4>(codes));
+        let parts = vectors.chunks(GROUPS_IN_8_BITS);
+        for (vectors, tables) in parts.zip(tables.chunks(GROUPS_IN_8_BITS)) {
+            let (mut low, mut high) = (vdupq_n_u8(0), vdupq_n_u8(0));
+            for (codes, table) in vectors.iter().zip(tables) {
+                let (codes, table) = (load_bytes(codes), load_bytes(table));
+                let nibble = vandq_u8(codes, vdupq_n_u8(15));
+                low = vaddq_u8(low, vqtbl1q_u8(table, nibble));
+                high = vaddq_u8(high, vqtbl1q_u8(table, vshrq_n_u8::<4>(codes)));
+            }
             eights = [
                 vaddw_u8(eights[0], vget_low_u8(low)),
                 vaddw_high_u8(eights[1], low),

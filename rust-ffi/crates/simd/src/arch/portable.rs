@@ -3,7 +3,7 @@
 use super::prefetch;
 use crate::bits::{BitQuery, Planes};
 use crate::dense::TILE;
-use crate::fastscan::{BLOCK_ROWS, ScanParams, block_bytes};
+use crate::fastscan::{BLOCK_ROWS, ScanParams, TOP_LEVEL, block_bytes};
 use crate::tiles::{RUN, RUNS, TILE_COLUMNS};
 
 const LANES: usize = 64;
@@ -427,7 +427,7 @@ pub fn lut_range(q: &[f32]) -> (f32, f32) {
         range = if sum > range { sum } else { range };
         bias += lowest(q);
     }
-    (range / 255.0, bias)
+    (range / f32::from(TOP_LEVEL), bias)
 }
 
 /// The sum of the negative ones, which is the least of all subset sums, since
@@ -449,7 +449,8 @@ pub fn lut_build(q: &[f32], lut: &mut [u8]) -> (f32, f32) {
             for (entry, sum) in entries.iter_mut().zip(subset_sums(q)) {
                 let level = (sum - low) / step;
                 let level = if level > 0.0 { level } else { 0.0 };
-                let level = if level < 255.0 { level } else { 255.0 };
+                let top = f32::from(TOP_LEVEL);
+                let level = if level < top { level } else { top };
                 *entry = round(level) as i32 as u8;
             }
         }

@@ -11,7 +11,7 @@ package io.ruvector.index;
  * @param rerankFactor the default of searches
  * @param epsilon the default of searches
  * @param nlist the cells that an {@link IvfIndex} was asked for; 0: by the number of rows
- * @param nprobe the default of searches; 0: twice the square root of the number of cells
+ * @param nprobe the default of searches; 0: four times the square root of the number of cells
  * @param seed the seed of the rotation
  * @param size rows that can be found
  * @param deleted removed rows whose memory {@link VectorIndex#compact()} gives back

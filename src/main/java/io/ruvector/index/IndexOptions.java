@@ -22,9 +22,9 @@ import java.util.Objects;
  * @param nlist into how many cells an {@link IvfIndex} divides its rows, 1 to 1,048,576, or 0 for
  *     about {@code 2 * sqrt(rows)}. More cells are scanned faster and found slower; other kinds do
  *     not use it
- * @param nprobe how many cells a search looks into, 1 to 65,536, or 0 for twice the square root of
- *     their number: more find more and cost more; the default for searches that don't set their
- *     own. Other kinds do not use it
+ * @param nprobe how many cells a search looks into at most, 1 to 65,536, or 0 for four times the
+ *     square root of their number: more find more and cost more; the default for searches that
+ *     don't set their own. Other kinds do not use it
  */
 public record IndexOptions(
     Metric metric,
@@ -158,7 +158,8 @@ public record IndexOptions(
   /**
    * These options with another number of cells to look into.
    *
-   * @param nprobe how many, 1 to 65,536, or 0 for twice the square root of the number of cells
+   * @param nprobe how many at most, 1 to 65,536, or 0 for four times the square root of the number
+   *     of cells
    * @throws IllegalArgumentException if {@code nprobe} is out of range
    */
   public IndexOptions nprobe(int nprobe) {

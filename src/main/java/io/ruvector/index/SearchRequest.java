@@ -136,10 +136,11 @@ public final class SearchRequest {
 
   /**
    * This request with another number of cells of an {@link IvfIndex} to look into: more find more
-   * and cost more. More are looked into where these hold fewer than k hits; kinds without cells do
-   * not use it.
+   * and cost more. A search stops before where the other cells lie much further than the nearest,
+   * unless all of them are wanted; it looks into more where these hold fewer than k hits. Kinds
+   * without cells do not use it.
    *
-   * @param nprobe how many, 1 to 65,536
+   * @param nprobe how many at most, 1 to 65,536
    * @throws IllegalArgumentException if {@code nprobe} is out of range
    */
   public SearchRequest nprobe(int nprobe) {
