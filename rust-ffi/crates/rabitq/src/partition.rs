@@ -309,8 +309,11 @@ impl Partition {
                 }
             }
             let count = simd.places_up_to(keys, reach(worthwhile) + margin, places);
-            cells.extend_from_slice(&places[..count]);
-            wanted = worthwhile;
+            // Keys of a file may be anything.
+            if count >= worthwhile {
+                cells.extend_from_slice(&places[..count]);
+                wanted = worthwhile;
+            }
         } else if wanted < keys.len() / 4 && keys.len() > SAMPLED_KEYS {
             // A limit that some more than wanted keep, by a sample of the keys.
             let mut sample: Vec<f32> = keys

@@ -304,7 +304,8 @@ impl<'a, S: Sink> CodeScan<'a, S> {
             let probe = self.probe(partition, nearest as usize);
             self.seed(probe, 1);
         }
-        near.cells.len()
+        // None where a file has keys that are no numbers.
+        near.cells.len().max(1)
     }
 
     /// Scans twice as many cells, and twice as many again, as long as fewer than k rows were found.
