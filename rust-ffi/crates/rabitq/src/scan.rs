@@ -151,24 +151,50 @@ struct Visit<'a> {
     b: f32,
 }
 
+/// The cells that several queries probe first. Segments that share a partition share them.
+#[derive(Default)]
+pub(crate) struct Probed {
+    near: Nearest,
+    /// Their partition, and how many cells were wanted at most.
+    of: Option<(*const Partition, usize)>,
+    cells: Vec<Vec<u32>>,
+}
+
+impl Probed {
+    fn first<S: Sink>(&mut self, scans: &[CodeScan<S>], partition: &Partition) {
+        let wanted = scans[0].wanted(partition);
+        let of = Some((std::ptr::from_ref(partition), wanted));
+        if self.of == of {
+            return;
+        }
+        self.of = of;
+        self.cells.resize(scans.len(), Vec::new());
+        for (scan, cells) in scans.iter().zip(&mut self.cells) {
+            scan.nearest_cells(partition, wanted, true, &mut self.near);
+            cells.clear();
+            cells.extend_from_slice(&self.near.cells);
+        }
+    }
+}
+
 /// Searches the cells of one segment for one query or for several together, which then read each
 /// cell once.
-pub(crate) fn near_cells<S: Sink>(scans: &mut [CodeScan<S>]) -> Result<()> {
+pub(crate) fn near_cells<S: Sink>(scans: &mut [CodeScan<S>], probed: &mut Probed) -> Result<()> {
     let Some(first) = scans.first() else {
         return Ok(());
     };
     let codes = first.codes;
     if let Some(partition) = &codes.partition {
-        let mut near = Nearest::default();
-        let mut wanted = 0;
-        if let [scan] = scans {
-            wanted = scan.first_cells(partition, &mut near);
-            scan.cells(partition, &near.cells)?;
+        probed.first(scans, partition);
+        for (scan, cells) in scans.iter_mut().zip(&probed.cells) {
+            scan.seed_nearest(partition, cells);
+        }
+        if let ([scan], [cells]) = (&mut *scans, &probed.cells[..]) {
+            scan.cells(partition, cells)?;
         } else {
             let mut visits: Vec<(u32, u32)> = Vec::new();
-            for (i, scan) in scans.iter_mut().enumerate() {
-                wanted = scan.first_cells(partition, &mut near);
-                let (own, shared) = near.cells.split_at(near.cells.len().min(OWN_CELLS));
+            for (i, (scan, cells)) in scans.iter_mut().zip(&probed.cells).enumerate() {
+                let (own, shared) = cells.split_at(cells.len().min(OWN_CELLS));
                 scan.cells(partition, own)?;
                 visits.extend(shared.iter().map(|&cell| (cell, i as u32)));
             }
@@ -179,8 +205,8 @@ pub(crate) fn near_cells<S: Sink>(scans: &mut [CodeScan<S>]) -> Result<()> {
                 }
             }
         }
-        for scan in scans.iter_mut() {
-            scan.more_cells(partition, wanted, &mut near)?;
+        for (scan, cells) in scans.iter_mut().zip(&probed.cells) {
+            scan.more_cells(partition, cells.len(), &mut probed.near)?;
         }
     }
     let mut visits = Vec::with_capacity(scans.len());
@@ -292,30 +318,33 @@ impl<'a, S: Sink> CodeScan<'a, S> {
         }
     }
 
-    /// The cells that are probed first; the nearest of them has set the threshold.
-    fn first_cells(&mut self, partition: &Partition, near: &mut Nearest) -> usize {
-        let wanted = if S::VISITS_ALL {
+    /// How many cells are probed at most, unless they hold fewer than k rows.
+    fn wanted(&self, partition: &Partition) -> usize {
+        if S::VISITS_ALL {
             partition.count()
         } else {
             self.search.request.nprobe(partition, self.part)
-        };
-        self.nearest_cells(partition, wanted, true, near);
-        if let Some(&nearest) = near.cells.first() {
+        }
+    }
+
+    /// Lets the nearest of some cells set the threshold.
+    fn seed_nearest(&mut self, partition: &Partition, cells: &[u32]) {
+        if let Some(&nearest) = cells.first() {
             let probe = self.probe(partition, nearest as usize);
             self.seed(probe, 1);
         }
-        // None where a file has keys that are no numbers.
-        near.cells.len().max(1)
     }
 
     /// Scans twice as many cells, and twice as many again, as long as fewer than k rows were found.
     fn more_cells(
         &mut self,
         partition: &Partition,
-        mut wanted: usize,
+        probed: usize,
         near: &mut Nearest,
     ) -> Result<()> {
         self.flush();
+        // None where a file has keys that are no numbers.
+        let mut wanted = probed.max(1);
         while wanted < partition.count() && !self.sink.is_full() {
             self.nearest_cells(partition, wanted, false, near);
             let met: HashSet<u32> = near.cells.drain(..).collect();

@@ -10,7 +10,7 @@ use crate::layout::BLOCK;
 use crate::options::{Control, Kind, Metric, Options, Stats};
 use crate::partition::Partition;
 use crate::rows::{MAX_NORM_SQ, Rows};
-use crate::scan::{CodeScan, Part, Place, Rotated, lanes, near_cells};
+use crate::scan::{CodeScan, Part, Place, Probed, Rotated, lanes, near_cells};
 use crate::segment::{Codes, Segment};
 use crate::sink::{Candidate, Candidates, Estimates, Sink};
 use crate::top::Hit;
@@ -156,6 +156,7 @@ pub(crate) fn scan<S: Sink>(
         searcher.scan_tail(sink, stats);
     }
     let mut rotated: Option<(&Codec, Vec<Rotated>)> = None;
+    let mut probed = Probed::default();
     for part in first.parts(allowed) {
         request.control.check()?;
         let segment = part.segment;
@@ -196,7 +197,7 @@ pub(crate) fn scan<S: Sink>(
             let rows = part.listed().unwrap_or_default();
             scans.iter_mut().for_each(|scan| scan.listed(&rows));
         } else {
-            near_cells(&mut scans)?;
+            near_cells(&mut scans, &mut probed)?;
         }
     }
     Ok(())
