@@ -297,7 +297,8 @@ impl<'a, S: Sink> CodeScan<'a, S> {
         let wanted = if S::VISITS_ALL {
             partition.count()
         } else {
-            self.search.request.nprobe(partition, self.part)
+            let rows = self.search.snapshot.live();
+            self.search.request.nprobe(partition, self.part, rows)
         };
         self.nearest_cells(partition, wanted, near);
         if let Some(&nearest) = near.cells.first() {
