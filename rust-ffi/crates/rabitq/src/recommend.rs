@@ -163,8 +163,7 @@ mod tests {
         line[name].parse().unwrap_or(f64::NAN)
     }
 
-    /// Recall by epsilon, or by the part of the cells that is probed, of each index that was
-    /// measured.
+    /// -ln of what is missed by epsilon or nprobe, of each index that was measured.
     type Curves = BTreeMap<String, Vec<(f64, f64)>>;
 
     fn curve(lines: &[Line], knob: &str, wanted: impl Fn(&Line) -> bool) -> Curves {
@@ -173,7 +172,8 @@ mod tests {
             let name = ["set", "rows", "bits", "cells", "k"]
                 .map(|c| line[c])
                 .join(" ");
-            let point = (number(line, knob), number(line, "recall"));
+            let missed = 1.0 - number(line, "recall") + 1e-6;
+            let point = (number(line, knob), -missed.ln());
             curves.entry(name).or_default().push(point);
         }
         curves
@@ -182,7 +182,7 @@ mod tests {
         curves
     }
 
-    /// Recall between two measured points, which is no less than on the line between them.
+    /// Between two measured points on the line between them, beyond all of them the nearest.
     fn at(curve: &[(f64, f64)], value: f64) -> f64 {
         let next = curve.partition_point(|p| p.0 < value);
         match (curve.get(next.wrapping_sub(1)), curve.get(next)) {
@@ -225,32 +225,39 @@ mod tests {
         let narrow = curve(&lines, "nprobe", |l| is(l, "ivf", Some(1.0)));
         let middle = curve(&lines, "nprobe", |l| is(l, "ivf", Some(1.7)));
         assert!(bounds.len() > 20 && cells.len() > 15 && narrow.len() > 8 && middle.len() > 8);
-        // The fit reads the curves between the points in logarithms.
-        const NEAR: f64 = 0.003;
+        // Within the noise of 10,000 neighbours, and of reading curves between their points.
+        const NEAR: f64 = 0.002;
+        let check = |name: &str, reached: f64, recall: f32| {
+            let found = 1.0 - (-reached).exp();
+            assert!(
+                found >= recall as f64 - NEAR,
+                "{name}: {found} for {recall}"
+            );
+        };
         for recall in [0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998] {
             for (name, curve) in &bounds {
                 let (target, ..) = target(Kind::Plus, name, recall);
-                let found = at(curve, target.epsilon() as f64);
-                assert!(
-                    found >= recall as f64 - NEAR,
-                    "{name}: {found} for {recall}"
-                );
+                let epsilon = target.epsilon() as f64;
+                // Codes of other than 4 bits were not measured as far as that.
+                if curve.last().is_some_and(|end| epsilon <= end.0) {
+                    check(name, at(curve, epsilon), recall);
+                }
             }
             for (name, wide) in &cells {
                 let (target, count, rows) = target(Kind::Ivf, name, recall);
                 let nprobe = target.nprobe(count, rows) as f64;
-                let found = match (narrow.get(name), middle.get(name)) {
+                let reached = match (narrow.get(name), middle.get(name)) {
                     (Some(narrow), Some(middle)) => {
                         let epsilons = [(1.0, narrow), (1.7, middle), (4.0, wide)];
                         let by_epsilon = epsilons.map(|(e, curve)| (e, at(curve, nprobe)));
                         at(&by_epsilon, target.epsilon() as f64)
                     }
-                    _ => at(wide, nprobe) - 0.15 * (1.0 - recall as f64),
+                    _ => {
+                        let by_bounds = OF_BOUNDS as f64 * (1.0 - recall as f64);
+                        -((-at(wide, nprobe)).exp() + by_bounds).ln()
+                    }
                 };
-                assert!(
-                    found >= recall as f64 - NEAR,
-                    "{name}: {found} for {recall}"
-                );
+                check(name, reached, recall);
             }
         }
     }
