@@ -27,7 +27,8 @@ record Sweep(List<Setting> settings) {
               case "epsilon" -> applied.epsilon(Float.parseFloat(value));
               default ->
                   throw new IllegalArgumentException(
-                      "'%s', allowed: recall, nprobe, rerankFactor, epsilon".formatted(entry.getKey()));
+                      "'%s', allowed: recall, nprobe, rerankFactor, epsilon"
+                          .formatted(entry.getKey()));
             };
       }
       return applied;

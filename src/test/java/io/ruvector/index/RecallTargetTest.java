@@ -91,7 +91,8 @@ class RecallTargetTest {
       SearchRequest named = SearchRequest.of(all[7]).epsilon(.5f).nprobe(3).rerankFactor(2);
       SearchStats stats = index.search(named).stats();
       assertEquals(stats, index.search(named.recall(.99)).stats());
-      assertEquals(3, index.search(SearchRequest.of(all[7]).recall(.99).nprobe(3)).stats().probed());
+      assertEquals(
+          3, index.search(SearchRequest.of(all[7]).recall(.99).nprobe(3)).stats().probed());
       BatchResult batch =
           index.searchBatch(Vectors.copyOf(all[7]), SearchRequest.template().recall(.99));
       assertEquals(
@@ -116,10 +117,8 @@ class RecallTargetTest {
   @ValueSource(doubles = {0, -.1, 1.0001, 1e-60, Double.NaN, Double.POSITIVE_INFINITY})
   void isAPart(double recall) {
     var e =
-        assertThrows(
-            IllegalArgumentException.class, () -> SearchRequest.template().recall(recall));
+        assertThrows(IllegalArgumentException.class, () -> SearchRequest.template().recall(recall));
     assertTrue(String.valueOf(e.getMessage()).contains("recall is " + recall), e::getMessage);
-    assertThrows(
-        IllegalArgumentException.class, () -> VectorIndex.recommend(1_000, 10, recall));
+    assertThrows(IllegalArgumentException.class, () -> VectorIndex.recommend(1_000, 10, recall));
   }
 }
