@@ -227,9 +227,10 @@ pub fn search_request(data: &[u8]) {
     };
     let epsilon = (draw.byte() & 1 == 1).then(|| draw.float());
     let rerank_factor = (draw.byte() & 1 == 1).then(|| u32::from_le_bytes(draw.bytes()));
-    let nprobe = match draw.byte() {
-        255 => u32::from_le_bytes(draw.bytes()),
-        nprobe => nprobe as u32 % (NLIST + 2),
+    let (nprobe, recall) = match draw.byte() {
+        255 => (u32::from_le_bytes(draw.bytes()), None),
+        254 => (0, Some(draw.float())),
+        nprobe => (nprobe as u32 % (NLIST + 2), None),
     };
     let intervals: Vec<(i64, i64)> = (0..draw.byte() % 5)
         .map(|_| (draw.id(), draw.id()))
@@ -240,6 +241,7 @@ pub fn search_request(data: &[u8]) {
     };
     let query: Vec<f32> = (0..dim).map(|_| draw.float()).collect();
     let search = Search {
+        recall,
         epsilon,
         rerank_factor,
         nprobe,

@@ -22,7 +22,7 @@
 #define RUV_MESSAGE_BYTES 496
 
 // Number of this ABI: it changes with every incompatible change, and a caller refuses any other.
-#define RUV_ABI_VERSION 2
+#define RUV_ABI_VERSION 3
 
 // Largest dimension of a vector.
 #define RUV_MAX_DIM 8192
@@ -203,14 +203,18 @@ typedef struct ruv_recommendation {
   uint32_t kind;
   // Bits of code for each component.
   uint32_t bits;
+  // For `ruv_index_options.nlist`.
+  uint32_t nlist;
+  // For `ruv_index_options.nprobe`.
+  uint32_t nprobe;
   // For `ruv_index_options.rerank_factor`.
   uint32_t rerank_factor;
   // For `ruv_index_options.epsilon`.
   float epsilon;
-  // What the model expects of them.
+  // What these found at least on the measured sets.
   float expected_recall;
-  // Always 0.
-  uint32_t reserved;
+  // What a row takes, in bytes: original, code and id.
+  uint32_t row_bytes;
 } ruv_recommendation;
 
 // What an index is; fixed for its life.
@@ -298,6 +302,12 @@ typedef struct ruv_search {
   uint32_t ef;
   // Threads of a batch search; 0: the process's pool.
   uint32_t threads;
+  // The part of the true k nearest rows to find, above 0, at most 1 (an exact scan): it chooses
+  // what of epsilon, rerank_factor and nprobe is the index's, by the model of `ruv_recommend`. 0:
+  // none. A range search ignores it.
+  float recall;
+  // Always 0.
+  uint32_t reserved;
   // Rows that may be hits; NULL: all.
   const struct ruv_filter *filter;
   // Read while the call runs: once it is not zero, the call stops with CANCELLED. NULL: none.

@@ -14,7 +14,7 @@ use crate::filter::ruv_filter;
 use crate::pointer::{product, shared, size, slice};
 
 /// Number of this ABI: it changes with every incompatible change, and a caller refuses any other.
-pub const RUV_ABI_VERSION: u32 = 2;
+pub const RUV_ABI_VERSION: u32 = 3;
 
 /// Largest dimension of a vector.
 pub const RUV_MAX_DIM: u32 = 8192;
@@ -137,6 +137,12 @@ pub struct ruv_search {
     pub ef: u32,
     /// Threads of a batch search; 0: the process's pool.
     pub threads: u32,
+    /// The part of the true k nearest rows to find, above 0, at most 1 (an exact scan): it chooses
+    /// what of epsilon, rerank_factor and nprobe is the index's, by the model of `ruv_recommend`. 0:
+    /// none. A range search ignores it.
+    pub recall: f32,
+    /// Always 0.
+    pub reserved: u32,
     /// Rows that may be hits; NULL: all.
     pub filter: *const ruv_filter,
     /// Read while the call runs: once it is not zero, the call stops with CANCELLED. NULL: none.
@@ -215,14 +221,18 @@ pub struct ruv_recommendation {
     pub kind: u32,
     /// Bits of code for each component.
     pub bits: u32,
+    /// For `ruv_index_options.nlist`.
+    pub nlist: u32,
+    /// For `ruv_index_options.nprobe`.
+    pub nprobe: u32,
     /// For `ruv_index_options.rerank_factor`.
     pub rerank_factor: u32,
     /// For `ruv_index_options.epsilon`.
     pub epsilon: f32,
-    /// What the model expects of them.
+    /// What these found at least on the measured sets.
     pub expected_recall: f32,
-    /// Always 0.
-    pub reserved: u32,
+    /// What a row takes, in bytes: original, code and id.
+    pub row_bytes: u32,
 }
 
 pub(crate) fn struct_size(which: u32) -> usize {
@@ -315,7 +325,9 @@ pub(crate) unsafe fn query<'a>(query: *const f32, len: u32) -> Result<&'a [f32],
 pub(crate) unsafe fn search<'a>(ptr: *const ruv_search) -> Result<Search<'a>, Failure> {
     // SAFETY: the contract of this function.
     let c = unsafe { shared(ptr, "search")? };
+    reserved(c.reserved, "search.reserved")?;
     let mut search = Search::new(c.k as usize);
+    search.recall = (c.recall != 0.0).then_some(c.recall);
     search.epsilon = number(c.epsilon);
     search.rerank_factor = given(c.rerank_factor);
     (search.nprobe, search.ef) = (c.nprobe, c.ef);
@@ -467,10 +479,12 @@ impl From<Recommendation> for ruv_recommendation {
         ruv_recommendation {
             kind: r.kind as u32,
             bits: r.bits,
+            nlist: r.nlist,
+            nprobe: r.nprobe,
             rerank_factor: r.rerank_factor,
             epsilon: r.epsilon,
             expected_recall: r.expected_recall,
-            reserved: 0,
+            row_bytes: r.row_bytes,
         }
     }
 }

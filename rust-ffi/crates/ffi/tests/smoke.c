@@ -74,7 +74,8 @@ static void library(void) {
 
   ruv_recommendation r;
   OK(ruv_recommend(100000, 128, 0.95f, &r, &err));
-  CHECK(r.rerank_factor > 0 && r.expected_recall > 0.5f && r.reserved == 0);
+  CHECK(r.kind == RUV_KIND_IVF && r.nprobe > 0 && r.rerank_factor > 0);
+  CHECK(r.expected_recall >= 0.95f && r.row_bytes > 128 * sizeof(float));
   FAILS(RUV_STATUS_ARGUMENT, ruv_recommend(100000, 0, 0.95f, &r, &err));
   FAILS(RUV_STATUS_ARGUMENT, ruv_recommend(100000, 128, NAN, &r, &err));
   FAILS(RUV_STATUS_NULL_POINTER, ruv_recommend(100000, 128, 0.95f, NULL, &err));
@@ -93,6 +94,22 @@ static void search(uint32_t kind) {
   for (int i = 1; i < K; i++) CHECK(scores[i - 1] <= scores[i]);
   OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, NULL, &err));
   CHECK(ruv_index_search(index, &s, data[7], DIM, ids, scores, NULL, NULL) == RUV_STATUS_OK);
+
+  s.recall = 1.0f;
+  if (kind == RUV_KIND_FLAT || kind == RUV_KIND_PLUS) {
+    OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+    CHECK(stats.hits == K && stats.scanned == ROWS && stats.reranked == 0);
+  } else if (kind == RUV_KIND_RABITQ) {
+    FAILS(RUV_STATUS_UNSUPPORTED, ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+    SAYS("originals");
+  }
+  s.recall = -1.0f;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  SAYS("recall");
+  s.recall = 0;
+  s.reserved = 1;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
+  s.reserved = 0;
 
   uint32_t counts[3];
   int64_t single[K];

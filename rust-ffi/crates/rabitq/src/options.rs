@@ -227,11 +227,17 @@ impl Options {
     }
 }
 
+pub(crate) const MAX_NPROBE: u32 = 65_536;
+
 pub(crate) fn check_nprobe(value: u32) -> Result<()> {
-    if value <= 65_536 {
+    if value <= MAX_NPROBE {
         return Ok(());
     }
-    Err(Error::argument("nprobe", value, "0 to 65536"))
+    Err(Error::argument(
+        "nprobe",
+        value,
+        format!("0 to {MAX_NPROBE}"),
+    ))
 }
 
 pub(crate) fn check_rerank_factor(value: u32) -> Result<()> {
@@ -246,6 +252,13 @@ pub(crate) fn check_epsilon(value: f32) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument("epsilon", value, "0 to 16"))
+}
+
+pub(crate) fn check_recall(value: f32) -> Result<()> {
+    if value > 0.0 && value <= 1.0 {
+        return Ok(());
+    }
+    Err(Error::argument("recall", value, "above 0, at most 1"))
 }
 
 /// How a running call can be stopped.
@@ -276,6 +289,10 @@ impl Control<'_> {
 pub struct Search<'a> {
     /// How many hits, 1 or more.
     pub k: usize,
+    /// The part of the true k nearest rows to find, above 0, at most 1 (an exact scan): it chooses
+    /// what of `epsilon`, `rerank_factor` and `nprobe` is not given, by the model of
+    /// [`recommend`](crate::recommend). A range search does not use it.
+    pub recall: Option<f32>,
     /// Multiplier of the error bound; `None` takes the index's.
     pub epsilon: Option<f32>,
     /// Cap of exact comparisons over k; `None` takes the index's.
@@ -296,6 +313,7 @@ impl Search<'_> {
     pub fn new(k: usize) -> Self {
         Search {
             k,
+            recall: None,
             epsilon: None,
             rerank_factor: None,
             nprobe: 0,

@@ -94,6 +94,7 @@ pub(crate) fn range(
     }
     let search = Search {
         k: 1,
+        recall: None,
         epsilon: Some(s.epsilon.unwrap_or(RANGE_EPSILON)),
         ..*s
     };

@@ -323,7 +323,8 @@ impl<'a, S: Sink> CodeScan<'a, S> {
         if S::VISITS_ALL {
             partition.count()
         } else {
-            self.search.request.nprobe(partition, self.part)
+            let rows = self.search.snapshot.live();
+            self.search.request.nprobe(partition, self.part, rows)
         }
     }
 

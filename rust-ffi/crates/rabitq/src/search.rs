@@ -9,6 +9,7 @@ use crate::index::Snapshot;
 use crate::layout::BLOCK;
 use crate::options::{Control, Kind, Metric, Options, Stats};
 use crate::partition::Partition;
+use crate::recommend::Target;
 use crate::rows::{MAX_NORM_SQ, Rows};
 use crate::scan::{CodeScan, Part, Place, Probed, Rotated, lanes, near_cells};
 use crate::segment::{Codes, Segment};
@@ -31,13 +32,23 @@ const RERANK_STEP: usize = 8;
 /// Rows whose originals are asked for at once where they are on disk: more than most searches compare.
 const READ_AHEAD: usize = 64;
 
+/// How many cells of a partition a search probes.
+enum Probes {
+    Given(u32),
+    /// Four times the square root of their number.
+    Root,
+    Reach(Target),
+}
+
 /// What a search asks, checked and with defaults filled in.
 pub(crate) struct Request<'a> {
     pub(crate) k: usize,
     pub(crate) epsilon: f32,
     pub(crate) full_bit_epsilon: f32,
     pub(crate) rerank_cap: usize,
-    nprobe: u32,
+    probes: Probes,
+    /// Whether all rows are compared exactly.
+    exact: bool,
     pub(crate) filter: Option<&'a Filter>,
     pub(crate) control: Control<'a>,
 }
@@ -47,44 +58,61 @@ impl<'a> Request<'a> {
         if s.k == 0 {
             return Err(Error::argument("k", 0, "1 or more"));
         }
-        let epsilon = s.epsilon.unwrap_or(options.epsilon);
-        let factor = s.rerank_factor.unwrap_or(options.rerank_factor);
-        crate::options::check_epsilon(epsilon)?;
-        crate::options::check_rerank_factor(factor)?;
+        let target = s.recall.map(|r| Target::new(options, s.k, r)).transpose()?;
+        let (epsilon, factor, probes) = match target {
+            Some(target) => (target.epsilon(), u32::MAX, Probes::Reach(target)),
+            None => (
+                options.epsilon,
+                options.rerank_factor,
+                match options.nprobe {
+                    0 => Probes::Root,
+                    given => Probes::Given(given),
+                },
+            ),
+        };
+        if let Some(given) = s.epsilon {
+            crate::options::check_epsilon(given)?;
+        }
+        if let Some(given) = s.rerank_factor {
+            crate::options::check_rerank_factor(given)?;
+        }
         crate::options::check_nprobe(s.nprobe)?;
+        let epsilon = s.epsilon.unwrap_or(epsilon);
+        let factor = s.rerank_factor.unwrap_or(factor);
+        let chosen = s.epsilon.is_none() && s.rerank_factor.is_none() && s.nprobe == 0;
         Ok(Request {
             k: s.k,
             epsilon,
             full_bit_epsilon: epsilon * FULL_BIT_EPSILON,
             rerank_cap: s.k.saturating_mul(factor as usize),
-            nprobe: if s.nprobe > 0 {
-                s.nprobe
-            } else {
-                options.nprobe
+            probes: match s.nprobe {
+                0 => probes,
+                given => Probes::Given(given),
             },
+            exact: chosen && s.recall == Some(1.0),
             filter: s.filter,
             control: s.control,
         })
     }
 
-    /// Cells to probe, at most. Where a filter lets part of the rows through, the nearest of those lie further
-    /// out than the nearest of all rows.
-    pub(crate) fn nprobe(&self, partition: &Partition, part: &Part) -> usize {
+    /// Cells to probe at most in an index of so many rows. Where a filter lets part of them through, the
+    /// nearest of those lie further out than the nearest of all rows.
+    pub(crate) fn nprobe(&self, partition: &Partition, part: &Part, rows: usize) -> usize {
         let count = partition.count();
-        let wanted = if self.nprobe > 0 {
-            self.nprobe as usize
-        } else {
-            4 * count.isqrt()
+        let wanted = match self.probes {
+            Probes::Given(given) => given as usize,
+            Probes::Root => 4 * count.isqrt(),
+            Probes::Reach(target) => target.nprobe(count, rows),
         };
         let share = part.share().max(f32::MIN_POSITIVE);
         ((wanted as f32 * share.powf(-WIDER)) as usize).clamp(1, count)
     }
 
     /// Rows that a search of a segment scans.
-    fn scanned(&self, codes: &Codes, part: &Part) -> usize {
+    fn scanned(&self, codes: &Codes, part: &Part, rows: usize) -> usize {
         match &codes.partition {
             None => part.segment.rows,
-            Some(p) => part.segment.rows / p.count() * self.nprobe(p, part),
+            Some(p) => part.segment.rows / p.count() * self.nprobe(p, part, rows),
         }
     }
 }
@@ -151,7 +179,7 @@ pub(crate) fn scan<S: Sink>(
     let Some(first) = searchers.first() else {
         return Ok(());
     };
-    let (simd, request) = (first.simd, first.request);
+    let (simd, request, rows) = (first.simd, first.request, first.snapshot.live());
     for ((searcher, sink), stats) in searchers.iter().zip(&mut *sinks).zip(&mut *stats) {
         searcher.scan_tail(sink, stats);
     }
@@ -160,14 +188,17 @@ pub(crate) fn scan<S: Sink>(
     for part in first.parts(allowed) {
         request.control.check()?;
         let segment = part.segment;
-        let Some(codes) = &segment.codes else {
-            scan_exact(searchers, &part, sinks, stats)?;
-            continue;
+        let codes = match &segment.codes {
+            Some(codes) if !(rerank && request.exact) => codes,
+            _ => {
+                scan_exact(searchers, &part, sinks, stats)?;
+                continue;
+            }
         };
         let scanned = if S::VISITS_ALL {
             segment.rows
         } else {
-            request.scanned(codes, &part)
+            request.scanned(codes, &part, rows)
         };
         // Few rows cost less one by one; where they are reranked, no more than the rerank itself.
         let few = (scanned / SCANNED_FOR_ONE).max(request.rerank_cap.min(512));
@@ -217,17 +248,24 @@ fn scan_exact<S: Sink>(
     let view = segment
         .originals
         .as_ref()
-        .expect("a flat segment keeps originals")
+        .expect("asked for where originals are kept")
         .view();
+    let mut rows = [0u32; EXACT_ROWS];
     let mut scores = [0f32; EXACT_ROWS];
     for (strip, first) in (0..segment.rows).step_by(EXACT_ROWS).enumerate() {
         if strip % 64 == 0 {
             searchers[0].request.control.check()?;
         }
         let count = EXACT_ROWS.min(segment.rows - first);
-        let scores = &mut scores[..count];
+        let (rows, scores) = (&mut rows[..count], &mut scores[..count]);
+        rows.iter_mut()
+            .zip(first as u32..)
+            .for_each(|(r, i)| *r = i);
         for ((searcher, sink), stats) in searchers.iter().zip(&mut *sinks).zip(&mut *stats) {
-            searcher.exact_run(segment, view, first, scores);
+            match segment.places {
+                None => searcher.exact_run(segment, view, first, scores),
+                Some(_) => searcher.exact_gather(segment, rows, scores),
+            }
             stats.scanned += count as u64;
             for (base, scores) in scores.chunks(BLOCK).enumerate() {
                 let worst = sink.threshold();

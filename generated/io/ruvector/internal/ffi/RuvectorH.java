@@ -31,10 +31,10 @@ public class RuvectorH extends RuvectorLayouts {
     public static int RUV_MESSAGE_BYTES() {
         return RUV_MESSAGE_BYTES;
     }
-    private static final int RUV_ABI_VERSION = (int)2L;
+    private static final int RUV_ABI_VERSION = (int)3L;
     /**
      * {@snippet lang=c :
-     * #define RUV_ABI_VERSION 2
+     * #define RUV_ABI_VERSION 3
      * }
      */
     public static int RUV_ABI_VERSION() {

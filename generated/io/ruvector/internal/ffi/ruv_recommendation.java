@@ -17,10 +17,12 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * struct ruv_recommendation {
  *     uint32_t kind;
  *     uint32_t bits;
+ *     uint32_t nlist;
+ *     uint32_t nprobe;
  *     uint32_t rerank_factor;
  *     float epsilon;
  *     float expected_recall;
- *     uint32_t reserved;
+ *     uint32_t row_bytes;
  * }
  * }
  */
@@ -33,10 +35,12 @@ public class ruv_recommendation {
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         RuvectorH.C_INT.withName("kind"),
         RuvectorH.C_INT.withName("bits"),
+        RuvectorH.C_INT.withName("nlist"),
+        RuvectorH.C_INT.withName("nprobe"),
         RuvectorH.C_INT.withName("rerank_factor"),
         RuvectorH.C_FLOAT.withName("epsilon"),
         RuvectorH.C_FLOAT.withName("expected_recall"),
-        RuvectorH.C_INT.withName("reserved")
+        RuvectorH.C_INT.withName("row_bytes")
     ).withName("ruv_recommendation");
 
     /**
@@ -132,6 +136,94 @@ public class ruv_recommendation {
      */
     public static void bits(MemorySegment struct, int fieldValue) {
         struct.set(bits$LAYOUT, bits$OFFSET, fieldValue);
+    }
+
+    private static final OfInt nlist$LAYOUT = (OfInt)$LAYOUT.select(groupElement("nlist"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static final OfInt nlist$layout() {
+        return nlist$LAYOUT;
+    }
+
+    private static final long nlist$OFFSET = $LAYOUT.byteOffset(groupElement("nlist"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static final long nlist$offset() {
+        return nlist$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static int nlist(MemorySegment struct) {
+        return struct.get(nlist$LAYOUT, nlist$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t nlist
+     * }
+     */
+    public static void nlist(MemorySegment struct, int fieldValue) {
+        struct.set(nlist$LAYOUT, nlist$OFFSET, fieldValue);
+    }
+
+    private static final OfInt nprobe$LAYOUT = (OfInt)$LAYOUT.select(groupElement("nprobe"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static final OfInt nprobe$layout() {
+        return nprobe$LAYOUT;
+    }
+
+    private static final long nprobe$OFFSET = $LAYOUT.byteOffset(groupElement("nprobe"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static final long nprobe$offset() {
+        return nprobe$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static int nprobe(MemorySegment struct) {
+        return struct.get(nprobe$LAYOUT, nprobe$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t nprobe
+     * }
+     */
+    public static void nprobe(MemorySegment struct, int fieldValue) {
+        struct.set(nprobe$LAYOUT, nprobe$OFFSET, fieldValue);
     }
 
     private static final OfInt rerank_factor$LAYOUT = (OfInt)$LAYOUT.select(groupElement("rerank_factor"));
@@ -266,48 +358,48 @@ public class ruv_recommendation {
         struct.set(expected_recall$LAYOUT, expected_recall$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt row_bytes$LAYOUT = (OfInt)$LAYOUT.select(groupElement("row_bytes"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * uint32_t reserved
+     * uint32_t row_bytes
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt row_bytes$layout() {
+        return row_bytes$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long row_bytes$OFFSET = $LAYOUT.byteOffset(groupElement("row_bytes"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * uint32_t reserved
+     * uint32_t row_bytes
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long row_bytes$offset() {
+        return row_bytes$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * uint32_t reserved
+     * uint32_t row_bytes
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int row_bytes(MemorySegment struct) {
+        return struct.get(row_bytes$LAYOUT, row_bytes$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * uint32_t reserved
+     * uint32_t row_bytes
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void row_bytes(MemorySegment struct, int fieldValue) {
+        struct.set(row_bytes$LAYOUT, row_bytes$OFFSET, fieldValue);
     }
 
     /**

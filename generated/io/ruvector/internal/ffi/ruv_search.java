@@ -21,6 +21,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     uint32_t nprobe;
  *     uint32_t ef;
  *     uint32_t threads;
+ *     float recall;
+ *     uint32_t reserved;
  *     const struct ruv_filter *filter;
  *     const int32_t *cancel;
  *     int64_t deadline_nanos;
@@ -40,6 +42,8 @@ public class ruv_search {
         RuvectorH.C_INT.withName("nprobe"),
         RuvectorH.C_INT.withName("ef"),
         RuvectorH.C_INT.withName("threads"),
+        RuvectorH.C_FLOAT.withName("recall"),
+        RuvectorH.C_INT.withName("reserved"),
         RuvectorH.C_POINTER.withName("filter"),
         RuvectorH.C_POINTER.withName("cancel"),
         RuvectorH.C_LONG.withName("deadline_nanos")
@@ -314,6 +318,94 @@ public class ruv_search {
      */
     public static void threads(MemorySegment struct, int fieldValue) {
         struct.set(threads$LAYOUT, threads$OFFSET, fieldValue);
+    }
+
+    private static final OfFloat recall$LAYOUT = (OfFloat)$LAYOUT.select(groupElement("recall"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * float recall
+     * }
+     */
+    public static final OfFloat recall$layout() {
+        return recall$LAYOUT;
+    }
+
+    private static final long recall$OFFSET = $LAYOUT.byteOffset(groupElement("recall"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * float recall
+     * }
+     */
+    public static final long recall$offset() {
+        return recall$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * float recall
+     * }
+     */
+    public static float recall(MemorySegment struct) {
+        return struct.get(recall$LAYOUT, recall$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * float recall
+     * }
+     */
+    public static void recall(MemorySegment struct, float fieldValue) {
+        struct.set(recall$LAYOUT, recall$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     private static final AddressLayout filter$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("filter"));

@@ -5,6 +5,7 @@ import io.ruvector.index.Ids;
 import io.ruvector.index.IndexOptions;
 import io.ruvector.index.Originals;
 import io.ruvector.index.SearchRequest;
+import io.ruvector.index.SearchResult;
 import io.ruvector.index.VectorIndex;
 import io.ruvector.index.Vectors;
 import java.io.IOException;
@@ -24,7 +25,8 @@ import picocli.CommandLine.Option;
       "",
       "The first tenth of the queries warms up, the others are timed in five passes; the median "
           + "counts. qps is by the wall, qps_cpu by the CPU time of the whole process. recall is "
-          + "that of the true 10, also where --k asks for more hits."
+          + "that of the true 10 (--recall-at), also where --k asks for more hits. scanned, estimated and reranked "
+          + "are the rows of a search that reached its stages."
     },
     footer = {
       "",
@@ -86,12 +88,19 @@ final class BenchCommand implements Callable<Integer> {
   private int k;
 
   @Option(
+      names = "--recall-at",
+      defaultValue = "10",
+      paramLabel = "N",
+      description = "The true nearest that recall is of; by default ${DEFAULT-VALUE}.")
+  private int recallAt;
+
+  @Option(
       names = "--sweep",
       paramLabel = "KEY=V,V;..",
       converter = Sweep.Converter.class,
       description =
-          "Settings to measure: nprobe, rerankFactor and epsilon; several keys give all "
-              + "combinations. By default those of the index.")
+          "Settings to measure: nprobe, rerankFactor and epsilon, or the recall to aim at; several "
+              + "keys give all combinations. By default those of the index.")
   private Sweep sweep = Sweep.DEFAULTS;
 
   @Option(
@@ -105,7 +114,9 @@ final class BenchCommand implements Callable<Integer> {
       names = "--pass-seconds",
       defaultValue = "${env:BENCH_PASS_SECONDS:-1}",
       paramLabel = "S",
-      description = "Seconds of each pass; by default BENCH_PASS_SECONDS, or 1.")
+      description =
+          "Seconds of each pass; by default BENCH_PASS_SECONDS, or 1. 0: recall and rows alone "
+              + "matter.")
   private double passSeconds;
 
   @Option(
@@ -130,6 +141,9 @@ final class BenchCommand implements Callable<Integer> {
     if (plotFile != null && !DataFile.ending(plotFile).equals(".svg")) {
       throw CliException.usage("--plot: %s: expected a name that ends in .svg".formatted(plotFile));
     }
+    if (recallAt < 1) {
+      throw CliException.usage("--recall-at: %d: expected 1 or more".formatted(recallAt));
+    }
     RuVector.configure(threads);
     Vectors vectors = DataFile.vectors(base, dim);
     Vectors queryRows = DataFile.vectors(queryFile, dim);
@@ -146,7 +160,7 @@ final class BenchCommand implements Callable<Integer> {
             "%s: row %d, but %s has %d rows".formatted(truthFile, row, base, vectors.rows()));
       }
     }
-    var recall = new Recall(vectors, queries, truth, kind.metric().metric(), k);
+    var recall = new Recall(vectors, queries, truth, kind.metric().metric(), Math.min(k, recallAt));
     Report report = output.report();
     var plot = new Plot(title(vectors));
     try (VectorIndex index = build(vectors, report)) {
@@ -223,15 +237,19 @@ final class BenchCommand implements Callable<Integer> {
     }
     long[] ids = new long[k];
     float[] scores = new float[k];
-    int[] hits = new int[1];
-    var measurement =
-        new Measurement(query -> hits[0] = index.search(requests[query], ids, scores));
+    var measurement = new Measurement(query -> index.search(requests[query], ids, scores));
     int warm = Math.max(1, queries.length / 10);
-    measurement.warmUp(warm, WARM_UP_SECONDS);
+    measurement.warmUp(warm, passSeconds > 0 ? WARM_UP_SECONDS : 0);
     double found = 0;
+    double scanned = 0;
+    double estimated = 0;
+    double reranked = 0;
     for (int i = 0; i < queries.length; i++) {
-      measurement.time(i);
-      found += recall.of(i, ids, hits[0]);
+      SearchResult result = index.search(requests[i]);
+      found += recall.of(i, result.ids(), result.size());
+      scanned += result.stats().scanned();
+      estimated += result.stats().estimated();
+      reranked += result.stats().reranked();
     }
     int from = warm < queries.length ? warm : 0;
     Measurement.Speed speed = measurement.run(from, queries.length, passSeconds);
@@ -243,6 +261,9 @@ final class BenchCommand implements Callable<Integer> {
         .put("qps", speed.wall(), 1)
         .put("qps_cpu", speed.cpu(), 1)
         .put("p50_us", measurement.micros(.5), 1)
-        .put("p99_us", measurement.micros(.99), 1);
+        .put("p99_us", measurement.micros(.99), 1)
+        .put("scanned", scanned / queries.length, 1)
+        .put("estimated", estimated / queries.length, 1)
+        .put("reranked", reranked / queries.length, 1);
   }
 }

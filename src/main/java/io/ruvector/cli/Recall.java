@@ -7,20 +7,22 @@ import io.ruvector.index.Vectors;
 final class Recall {
   private static final double TIE = 1e-6;
 
-  /** The recall is that of the nearest 10, however many hits there are beyond. */
-  private static final int NEAREST = 10;
-
   private final Vectors base;
   private final float[][] queries;
   private final Metric metric;
   private final int nearest;
   private final double[] limits;
 
-  Recall(Vectors base, float[][] queries, DataFile.Truth truth, Metric metric, int k) {
+  /**
+   * Reads the true neighbours.
+   *
+   * @param nearest of how many of them the recall is, however many hits there are beyond
+   */
+  Recall(Vectors base, float[][] queries, DataFile.Truth truth, Metric metric, int nearest) {
     this.base = base;
     this.queries = queries;
     this.metric = metric;
-    this.nearest = Math.min(Math.min(NEAREST, k), truth.columns());
+    this.nearest = Math.min(nearest, truth.columns());
     this.limits = new double[queries.length];
     for (int i = 0; i < queries.length; i++) {
       double last = distance(i, truth.row(i, nearest - 1));

@@ -22,7 +22,7 @@ import picocli.CommandLine.Option;
       "",
       "Examples:",
       "  ruvector search --index-file base.rvx --query \"0.1,0.7,0.2\" -k 5",
-      "  ruvector search --index-file base.rvx --queries q.fvecs --format jsonl"
+      "  ruvector search --index-file base.rvx --queries q.fvecs --recall 0.95 --format jsonl"
     })
 @SuppressWarnings("NullAway.Init")
 final class SearchCommand implements Callable<Integer> {
@@ -59,6 +59,14 @@ final class SearchCommand implements Callable<Integer> {
       paramLabel = "K",
       description = "Hits for each query; by default ${DEFAULT-VALUE}.")
   private int k;
+
+  @Option(
+      names = "--recall",
+      paramLabel = "R",
+      description =
+          "The part of the true k nearest to find: chooses what is not given of --epsilon, --nprobe "
+              + "and --rerank-factor, by a measured model. 1: exact.")
+  private @Nullable Double recall;
 
   @Option(
       names = "--epsilon",
@@ -101,6 +109,7 @@ final class SearchCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     SearchRequest template = SearchRequest.template().k(k);
+    template = recall == null ? template : template.recall(recall);
     template = epsilon == null ? template : template.epsilon(epsilon);
     template = rerankFactor == null ? template : template.rerankFactor(rerankFactor);
     template = nprobe == null ? template : template.nprobe(nprobe);

@@ -21,12 +21,14 @@ record Sweep(List<Setting> settings) {
         String value = entry.getValue();
         applied =
             switch (entry.getKey()) {
+              case "recall" -> applied.recall(Double.parseDouble(value));
               case "nprobe" -> applied.nprobe(Integer.parseInt(value));
               case "rerankFactor" -> applied.rerankFactor(Integer.parseInt(value));
               case "epsilon" -> applied.epsilon(Float.parseFloat(value));
               default ->
                   throw new IllegalArgumentException(
-                      "'%s', allowed: nprobe, rerankFactor, epsilon".formatted(entry.getKey()));
+                      "'%s', allowed: recall, nprobe, rerankFactor, epsilon"
+                          .formatted(entry.getKey()));
             };
       }
       return applied;

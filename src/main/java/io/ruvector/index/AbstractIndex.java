@@ -426,7 +426,13 @@ abstract class AbstractIndex implements VectorIndex {
       return own;
     }
     return new Parameters(
-        own.epsilon(), own.rerankFactor(), own.nprobe(), filter, timeoutNanos, cancellation);
+        own.recall(),
+        own.epsilon(),
+        own.rerankFactor(),
+        own.nprobe(),
+        filter,
+        timeoutNanos,
+        cancellation);
   }
 
   @Override

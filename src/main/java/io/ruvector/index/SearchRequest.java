@@ -99,6 +99,31 @@ public final class SearchRequest {
   }
 
   /**
+   * This request with a target: the part of the true k nearest rows to find. It chooses what of
+   * {@link #epsilon(float)}, {@link #nprobe(int)} and {@link #rerankFactor(int)} this request does
+   * not name, in place of the index's defaults, by the model of {@link VectorIndex#recommend}: what
+   * found as much on each of the sets that were measured, real vectors under L2. Other vectors may
+   * give less or, more often, have been searched longer than they need; {@link VectorIndex#tune}
+   * measures.
+   *
+   * <p>1 compares all rows exactly. A {@link FlatF32Index} always does.
+   *
+   * @param recall above 0, at most 1
+   * @throws IllegalArgumentException if {@code recall} is out of range
+   */
+  public SearchRequest recall(double recall) {
+    return with(
+        new Parameters(
+            checkRecall(recall),
+            parameters.epsilon(),
+            parameters.rerankFactor(),
+            parameters.nprobe(),
+            parameters.filter(),
+            parameters.timeoutNanos(),
+            null));
+  }
+
+  /**
    * This request with another multiplier of the error bounds: larger finds more and costs more.
    *
    * @param epsilon 0 to 16
@@ -108,6 +133,7 @@ public final class SearchRequest {
     IndexOptions.checkEpsilon(epsilon);
     return with(
         new Parameters(
+            parameters.recall(),
             epsilon,
             parameters.rerankFactor(),
             parameters.nprobe(),
@@ -126,6 +152,7 @@ public final class SearchRequest {
     IndexOptions.checkRerankFactor(rerankFactor);
     return with(
         new Parameters(
+            parameters.recall(),
             parameters.epsilon(),
             rerankFactor,
             parameters.nprobe(),
@@ -147,6 +174,7 @@ public final class SearchRequest {
     IndexOptions.checkNprobe(nprobe, 1);
     return with(
         new Parameters(
+            parameters.recall(),
             parameters.epsilon(),
             parameters.rerankFactor(),
             nprobe,
@@ -183,6 +211,7 @@ public final class SearchRequest {
   public SearchRequest timeout(Duration timeout) {
     return with(
         new Parameters(
+            parameters.recall(),
             parameters.epsilon(),
             parameters.rerankFactor(),
             parameters.nprobe(),
@@ -201,6 +230,14 @@ public final class SearchRequest {
     } catch (ArithmeticException e) {
       return Long.MAX_VALUE;
     }
+  }
+
+  /** A target as the native side takes it, where none is 0. */
+  static float checkRecall(double recall) {
+    if (recall <= 1 && (float) recall > 0) {
+      return (float) recall;
+    }
+    throw Checks.illegal("recall", recall, "above 0, at most 1");
   }
 
   static int checkK(int k) {

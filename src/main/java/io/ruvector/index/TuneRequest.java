@@ -46,9 +46,7 @@ public final class TuneRequest {
     if (queries.rows() < MIN_QUERIES) {
       throw Checks.illegal("queries", queries.rows() + " rows", MIN_QUERIES + " rows or more");
     }
-    if (!(recall > 0 && recall <= 1)) {
-      throw Checks.illegal("recall", recall, "above 0, at most 1");
-    }
+    SearchRequest.checkRecall(recall);
     return new TuneRequest(queries, recall, SearchRequest.template(), null, Duration.ofMinutes(1));
   }
 

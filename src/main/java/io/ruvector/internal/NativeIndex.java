@@ -89,15 +89,19 @@ public final class NativeIndex {
     }
   }
 
-  /** How to search: NaN and 0 stand for the index's defaults, 0 nanoseconds for no deadline. */
+  /**
+   * How to search: NaN and 0 stand for the index's defaults, 0 for no target of the recall, and 0
+   * nanoseconds for no deadline.
+   */
   public record Parameters(
+      float recall,
       float epsilon,
       int rerankFactor,
       int nprobe,
       @Nullable NativeFilter filter,
       long timeoutNanos,
       @Nullable Cancellation cancellation) {
-    public static final Parameters DEFAULTS = new Parameters(Float.NaN, 0, 0, null, 0, null);
+    public static final Parameters DEFAULTS = new Parameters(0, Float.NaN, 0, 0, null, 0, null);
   }
 
   /** Makes the public result from its parts, without an object in between. */
@@ -474,6 +478,7 @@ public final class NativeIndex {
   private static void begin(Scratch scratch, int k, Parameters parameters) {
     MemorySegment struct = scratch.search;
     ruv_search.k(struct, k);
+    ruv_search.recall(struct, parameters.recall);
     ruv_search.epsilon(struct, parameters.epsilon);
     ruv_search.rerank_factor(struct, parameters.rerankFactor);
     ruv_search.nprobe(struct, parameters.nprobe);

@@ -142,7 +142,14 @@ public final class NativeLibrary {
 
   /** What the native model recommends: the codes of {@code ruv_recommendation}. */
   public record Recommended(
-      int kind, int bits, int rerankFactor, float epsilon, float expectedRecall) {}
+      int kind,
+      int bits,
+      int nlist,
+      int nprobe,
+      int rerankFactor,
+      float epsilon,
+      float expectedRecall,
+      int rowBytes) {}
 
   public static Recommended recommend(long rows, int dim, float recall) {
     require();
@@ -153,9 +160,12 @@ public final class NativeLibrary {
       return new Recommended(
           ruv_recommendation.kind(out),
           ruv_recommendation.bits(out),
+          ruv_recommendation.nlist(out),
+          ruv_recommendation.nprobe(out),
           ruv_recommendation.rerank_factor(out),
           ruv_recommendation.epsilon(out),
-          ruv_recommendation.expected_recall(out));
+          ruv_recommendation.expected_recall(out),
+          ruv_recommendation.row_bytes(out));
     }
   }
 }

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,8 +40,10 @@ class BenchCommandTest {
     List<Object> all =
         new ArrayList<>(
             List.of("bench", "--base", base, "--queries", queries, "--truth", truthFile));
-    all.addAll(
-        List.of("--dim", DIM, "--threads", THREADS, "--pass-seconds", .01, "--format", "jsonl"));
+    all.addAll(List.of("--dim", DIM, "--threads", THREADS, "--format", "jsonl"));
+    if (!Arrays.asList(more).contains("--pass-seconds")) {
+      all.addAll(List.of("--pass-seconds", .01));
+    }
     all.addAll(Arrays.asList(more));
     return Cli.run(all.toArray());
   }
@@ -84,7 +87,8 @@ class BenchCommandTest {
           lines
               .get(i + 1)
               .matches(
-                  "\\{'tag':'t','p':'%s','recall':N,'qps':N,'qps_cpu':N,'p50_us':N,'p99_us':N}"
+                  "\\{'tag':'t','p':'%s','recall':N,'qps':N,'qps_cpu':N,'p50_us':N,'p99_us':N,"
+                      .concat("'scanned':N,'estimated':N,'reranked':N}")
                       .formatted(settings[i])
                       .replace('\'', '"')
                       .replace("N", number)),
@@ -93,6 +97,31 @@ class BenchCommandTest {
     assertTrue(number(lines.get(1), "recall") < number(lines.get(4), "recall"));
     assertTrue(number(lines.get(4), "recall") > .98, lines.get(4));
     assertTrue(number(lines.get(4), "p50_us") <= number(lines.get(4), "p99_us"));
+    assertEquals(2_000, number(lines.get(1), "scanned"));
+    assertTrue(number(lines.get(1), "estimated") <= number(lines.get(4), "estimated"));
+    assertTrue(number(lines.get(1), "reranked") < number(lines.get(4), "reranked"));
+  }
+
+  /** Of the true 100 fewer are found than of the true 10. */
+  @Test
+  void aimsAtARecallOfAsManyAsTold() {
+    List<String> lines =
+        bench(truth, "--index", "plus", "--pass-seconds", 0, "--sweep", "recall=.8,.99,1").lines();
+    assertTrue(number(lines.get(1), "recall") >= .8, lines.get(1));
+    assertTrue(number(lines.get(2), "recall") >= .98, lines.get(2));
+    assertEquals(1, number(lines.get(3), "recall"));
+    String ten = bench(truth, "--index", "flat", "--k", 100).lines().get(1);
+    assertEquals(1, number(ten, "recall"));
+    Object[] few = {"--index", "plus", "--k", 100, "--sweep", "epsilon=0;rerankFactor=1"};
+    String hundred = bench(truth, with(few, "--recall-at", 100)).lines().get(1);
+    assertTrue(
+        number(hundred, "recall") < number(bench(truth, few).lines().get(1), "recall"), hundred);
+    bench(truth, "--index", "plus", "--recall-at", 0).failure(2);
+    bench(truth, "--index", "plus", "--sweep", "recall=1.5").failure(2);
+  }
+
+  private static Object[] with(Object[] some, Object... more) {
+    return Stream.of(some, more).flatMap(Arrays::stream).toArray();
   }
 
   @Test

@@ -51,7 +51,11 @@ class RuvectorCommandTest {
   void recommends() {
     String line =
         Cli.run("recommend", "--rows", 300_000, "--dim", 100, "--format", "jsonl").lines().get(0);
-    assertTrue(line.startsWith("{\"index\":\"plus\",\"bits\":"), line);
+    assertTrue(line.startsWith("{\"index\":\"ivf\",\"bits\":4,\"nlist\":0,\"nprobe\":"), line);
+    assertTrue(line.contains("\"row_bytes\":"), line);
+    String exact = Cli.run("recommend", "--rows", 300_000, "--dim", 100, "--recall", 1).data();
+    assertTrue(exact.contains("flat"), exact);
+    Cli.run("recommend", "--rows", 10, "--dim", 3, "--recall", 0).failure(2);
     Cli.run("recommend", "--rows", 10, "--dim", 0).failure(2);
   }
 

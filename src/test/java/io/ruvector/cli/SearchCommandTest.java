@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -146,5 +147,20 @@ class SearchCommandTest {
     assertEquals(1, run.exitCode());
     assertTrue(run.err().contains("DimensionMismatchException"), run.err());
     assertTrue(run.err().contains("\tat io.ruvector.cli.SearchCommand"), run.err());
+  }
+
+  @Test
+  void aRecall() {
+    Object[] search = {"search", "--index-file", index, "--query", "20.25, 0, 1", "-k", 1};
+    for (Object recall : new Object[] {.5, 1}) {
+      List<String> lines = Cli.run(with(search, "--recall", recall, "--format", "csv")).lines();
+      assertEquals(List.of("query,rank,id,score", "0,1,20,0.0625"), lines);
+    }
+    Cli.run(with(search, "--recall", 0)).failure(2);
+    Cli.run(with(search, "--recall", 1.1)).failure(2);
+  }
+
+  private static Object[] with(Object[] some, Object... more) {
+    return Stream.of(some, more).flatMap(Arrays::stream).toArray();
   }
 }

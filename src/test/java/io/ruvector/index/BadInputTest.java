@@ -101,7 +101,7 @@ class BadInputTest {
     bad("empty rows", () -> Vectors.copyOf(new float[0]), misuse, "dim is 0");
     bad("buffer rows", () -> VectorBuffer.allocate(0, 3), misuse, "rows is 0");
     bad("buffer dim", () -> VectorBuffer.allocate(1, 9_000), misuse, "dim is 9000");
-    bad("recall", () -> VectorIndex.recommend(1, 1, 1.5f), misuse, "recall is 1.5");
+    bad("recall", () -> VectorIndex.recommend(1, 1, 1.5), misuse, "recall is 1.5", "above 0");
     bad("rows", () -> VectorIndex.recommend(-1, 1, 1), misuse, "rows is -1");
     bad("threads", () -> RuVector.configure(0), misuse, "threads is 0", "1 to 1024");
     bad(

@@ -297,11 +297,14 @@ class SearchTest {
 
   @Test
   void recommendedParametersBuildAnIndex() {
-    Recommendation found = VectorIndex.recommend(100_000, 100, 0.95f);
-    assertTrue(found.expectedRecall() >= 0.95f, found::toString);
+    Recommendation found = VectorIndex.recommend(100_000, 100, 0.95);
+    assertEquals(IndexKind.IVF, found.kind());
+    assertTrue(found.expectedRecall() >= 0.95f && found.nprobe() > 0, found::toString);
     float[][] vectors = Data.vectors(Seed.random("recommend"), 100, 100);
-    try (var index = Kinds.build(found.kind(), vectors, found.options())) {
-      assertEquals(100, index.size());
+    try (var index = IvfIndex.build(Vectors.copyOf(vectors), found.options())) {
+      assertEquals(found.nprobe(), index.info().nprobe());
+      assertEquals(found.rerankFactor(), index.info().rerankFactor());
     }
+    assertEquals(IndexKind.FLAT_F32, VectorIndex.recommend(100_000, 100, 1).kind());
   }
 }
