@@ -169,44 +169,50 @@ fn search() {
     }
 }
 
-/// A file that the first release of the format wrote: it opens for ever.
+const SAMPLES: [(&str, Kind); 2] = [
+    ("format/v1.rvx", Kind::Plus),
+    ("format/v1-ivf.rvx", Kind::Ivf),
+];
+
+/// Files that the first release of the format wrote: they open for ever.
 #[test]
 fn version_1_of_the_format() {
-    let path = testdata("format/v1.rvx");
     let (file, metric) = SEARCHES[1];
-    verify(&path).unwrap();
-    for mode in [OpenMode::Map, OpenMode::Load] {
-        let index = open(&path, mode, true).unwrap();
-        let info = index.info();
-        assert_eq!(
-            (info.options.kind, info.options.metric),
-            (Kind::Plus, metric)
-        );
-        assert_eq!(
-            (info.rows, info.options.dim, info.options.bits),
-            (200, 24, 4)
-        );
-        check_hits(&*index, file);
-        let data = floats("vectors.json", "vectors");
-        let mut row = [0.0; 24];
-        for (id, right) in field(file, "ids").into_iter().zip(data.chunks_exact(24)) {
-            assert!(index.get(id as i64, &mut row).unwrap());
-            assert_eq!(row, right);
+    for (path, kind) in SAMPLES {
+        let path = testdata(path);
+        verify(&path).unwrap();
+        for mode in [OpenMode::Map, OpenMode::Load] {
+            let index = open(&path, mode, true).unwrap();
+            let info = index.info();
+            assert_eq!((info.options.kind, info.options.metric), (kind, metric));
+            assert_eq!(
+                (info.rows, info.options.dim, info.options.bits),
+                (200, 24, 4)
+            );
+            assert_eq!(info.cells, if kind == Kind::Ivf { 5 } else { 0 });
+            check_hits(&*index, file);
+            let data = floats("vectors.json", "vectors");
+            let mut row = [0.0; 24];
+            for (id, right) in field(file, "ids").into_iter().zip(data.chunks_exact(24)) {
+                assert!(index.get(id as i64, &mut row).unwrap());
+                assert_eq!(row, right);
+            }
+            assert!(
+                index
+                    .content_equals(&*searched(kind, file, metric))
+                    .unwrap()
+            );
         }
-        assert!(
-            index
-                .content_equals(&*searched(Kind::Plus, file, metric))
-                .unwrap()
-        );
     }
 }
 
-/// Writes the sample of the current version; run by hand when there is a new one.
+/// Writes the samples of the current version; run by hand when there is a new one.
 #[test]
 #[ignore = "writes testdata/format"]
-fn write_the_sample_of_the_format() {
+fn write_the_samples_of_the_format() {
     let (file, metric) = SEARCHES[1];
-    let index = searched(Kind::Plus, file, metric);
     std::fs::create_dir_all(testdata("format")).unwrap();
-    index.save(&testdata("format/v1.rvx")).unwrap();
+    for (path, kind) in SAMPLES {
+        searched(kind, file, metric).save(&testdata(path)).unwrap();
+    }
 }

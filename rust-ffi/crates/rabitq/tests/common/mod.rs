@@ -100,6 +100,7 @@ pub fn exhaustive(k: usize) -> Search<'static> {
     Search {
         epsilon: Some(16.0),
         rerank_factor: Some(65_536),
+        nprobe: 65_536,
         ..Search::new(k)
     }
 }
