@@ -68,20 +68,22 @@ EF = (12, 30, 70, 160, 400, 1000)
 EPSILON = (.7, 1.0, 1.4, 1.9)
 # Parts of the cells: what a probe costs follows from them, however many cells there are.
 PROBED = (.002, .005, .0125, .03, .075, .16)
+# Ours stops early: as many on the average are more at most.
+PROBED_AT_MOST = (.004, .012, .03, .08, .2, .45)
 
 
 def nlists(n):
     return (512, 1024, 2048) if n >= 200_000 else (128, 256, 512, 1024)
 
 
-def nprobe(nlist):
-    return tuple(sorted({max(1, round(part * nlist)) for part in PROBED}))
+def nprobe(nlist, parts=PROBED):
+    return tuple(sorted({max(1, round(part * nlist)) for part in parts}))
 
 
 def ours(n, rest):
     """The number of cells that the index chooses for itself, and others."""
     choices = [('', max(nlists(n))), *((f' --nlist {c}', c) for c in nlists(n)[1:])]
-    return [Config(OURS, f'--index ivf{flag} {rest}', 'nprobe', nprobe(cells), 'epsilon', EPSILON, 'rerankFactor=100', whole=True)
+    return [Config(OURS, f'--index ivf{flag} {rest}', 'nprobe', nprobe(cells, PROBED_AT_MOST), 'epsilon', EPSILON, 'rerankFactor=100', whole=True)
             for flag, cells in choices]
 
 
