@@ -12,7 +12,7 @@ pub struct Recommendation {
     pub bits: u32,
     /// Cells; 0 chooses by the number of rows.
     pub nlist: u32,
-    /// Cells to probe; 0 where there are none.
+    /// Cells to probe at most; 0 where there are none.
     pub nprobe: u32,
     /// Multiplier of the error bound.
     pub epsilon: f32,
@@ -88,7 +88,7 @@ impl Target {
         ((e0 + e1 * l + e2 * l * l) * few.unwrap_or(&1.0)).clamp(0.0, 16.0)
     }
 
-    /// How many of the cells of `rows` rows to probe.
+    /// How many of the cells of `rows` rows to probe at most.
     pub(crate) fn nprobe(&self, cells: usize, rows: usize) -> usize {
         let [p0, p1, p2, p3, p4] = NPROBE;
         let per_k = (self.k as f32 / 10.0).ln();
