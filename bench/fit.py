@@ -4,10 +4,11 @@ rust-ffi/crates/rabitq/src/recommend.rs has them, then how far it goes beyond wh
 A search misses neighbours by its error bounds (epsilon) and by the cells that it does not look into (nprobe). With L = -ln(part missed):
 
     epsilon = (e0 + e1 L + e2 L^2), times a factor for codes of 1, 2 and 3 bits
-    nprobe  = cells (1 - exp(-x)),  ln x = p0 + p1 ln L + p2 ln cells + p3 ln rows + p4 ln(k / 10)
+    ln nprobe = p0 + p1 ln L + p2 (ln L)^2 + p3 ln cells + p4 ln rows + p5 ln(k / 10),  all cells where it is not less
 
-so that x is L where cells are looked into in any order. Both are fitted by least squares, epsilon to what the set in most need takes at each L,
-nprobe to the hardest set; then raised until they suffice for every set at every recall of TARGETS.
+nprobe is the most that a search probes. Where the other cells lie much further it stops before, so that more than a set needs costs it little,
+short of all cells. Both are fitted by least squares, epsilon to what the set in most need takes at each L, nprobe to the hardest set; then raised
+until they suffice for every set at every recall of TARGETS that is reached short of all cells.
 """
 import csv
 from collections import defaultdict
@@ -70,7 +71,7 @@ def fit_epsilon(rows):
 
 
 def features(l, cells, n, k):
-    return 1, np.log(l), np.log(cells), np.log(n), np.log(k / 10)
+    return 1, np.log(l), np.log(l) ** 2, np.log(cells), np.log(n), np.log(k / 10)
 
 
 def hardest(points):
@@ -88,7 +89,7 @@ def fit_nprobe(rows):
     points = []
     for (name, n, _, cells, k), (probes, reached) in curves(wide, 'nprobe').items():
         # In logarithms the curves are nearly straight.
-        x = needed(np.log(-np.log1p(-probes / cells)), np.log(reached), np.log(L))
+        x = needed(np.log(probes), np.log(reached), np.log(L))
         points += [(name, n, features(l, cells, n, k), one) for l, one in zip(L, x) if not np.isnan(one)]
     a, b = np.array([p[2] for p in points]), np.array([p[3] for p in points])
     hard = np.array([name == hardest(points) for name, *_ in points])
@@ -114,7 +115,7 @@ def constants():
 def main():
     lines, over = constants()
     print(*lines, sep='\n')
-    print('\nx over what is needed, on average:')
+    print('\nnprobe over what is needed, on average:')
     for name, factor in over.items():
         print(f'{factor:6.2f}  {name}')
 

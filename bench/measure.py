@@ -45,7 +45,8 @@ def plan(rows):
     own, more = cells(rows), rows == SIZES[-1]
     yield dict(index='plus', bits=4), dict(epsilon=EPSILONS, rerankFactor=(UNCAPPED,))
     for nlist in (own, own // 2, own * 2) if more else (own,):
-        probes = [p for p in PROBES if p < nlist] + [nlist]
+        # A search that may probe all cells never stops early: one cell less shows how far it goes where it does.
+        probes = [*(p for p in PROBES if p < nlist - 1), nlist - 1, nlist]
         yield dict(index='ivf', bits=4, nlist=nlist), dict(nprobe=probes, epsilon=IVF_EPSILONS if nlist == own else (4,), rerankFactor=(UNCAPPED,))
     if more:
         for bits in (1, 2, 3, 6, 8):
@@ -54,7 +55,7 @@ def plan(rows):
             yield dict(index='asym', bits=bits), dict(epsilon=(2,))
         for k in (1, 100):
             yield dict(index='plus', bits=4, k=k), dict(epsilon=EPSILONS, rerankFactor=(UNCAPPED,))
-            yield dict(index='ivf', bits=4, nlist=own, k=k), dict(nprobe=[p for p in PROBES if p < own], epsilon=(4,), rerankFactor=(UNCAPPED,))
+            yield dict(index='ivf', bits=4, nlist=own, k=k), dict(nprobe=[*(p for p in PROBES if p < own - 1), own - 1], epsilon=(4,), rerankFactor=(UNCAPPED,))
     yield dict(index='plus', bits=4, **TIMED), dict(epsilon=(1, 1.4, 2, 3), rerankFactor=(20,))
     yield dict(index='ivf', bits=4, nlist=own, **TIMED), dict(nprobe=[p for p in TIMED_PROBES if p < own], epsilon=(1.4,), rerankFactor=(20,))
     yield dict(index='flat', **TIMED), {}

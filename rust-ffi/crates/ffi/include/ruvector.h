@@ -237,8 +237,8 @@ typedef struct ruv_index_options {
   // Cells of an IVF index, 1 to 1,048,576; 0: by the number of rows. More are scanned faster and
   // found slower.
   uint32_t nlist;
-  // Cells that a search of an IVF index probes, 1 to 65,536; 0: four times the square root of their number.
-  // More find more and cost more.
+  // Cells that a search of an IVF index probes at most, 1 to 65,536; 0: four times the square root
+  // of their number. More find more and cost more.
   uint32_t nprobe;
   // Always 0.
   uint32_t reserved;

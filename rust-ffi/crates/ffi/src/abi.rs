@@ -110,8 +110,8 @@ pub struct ruv_index_options {
     /// Cells of an IVF index, 1 to 1,048,576; 0: by the number of rows. More are scanned faster and
     /// found slower.
     pub nlist: u32,
-    /// Cells that a search of an IVF index probes, 1 to 65,536; 0: four times the square root of their number.
-    /// More find more and cost more.
+    /// Cells that a search of an IVF index probes at most, 1 to 65,536; 0: four times the square root
+    /// of their number. More find more and cost more.
     pub nprobe: u32,
     /// Always 0.
     pub reserved: u32,

@@ -141,8 +141,8 @@ pub struct Options {
     /// Cells of an IVF index, 2 to 1,048,576; 0 chooses by the number of rows. More cells are scanned
     /// faster and found slower.
     pub nlist: u32,
-    /// Cells that a search of an IVF index probes, 1 to 65,536; 0 stands for four times the square root of
-    /// their number. More find more and cost more.
+    /// Cells that a search of an IVF index probes at most, 1 to 65,536; 0 stands for four times the
+    /// square root of their number. More find more and cost more.
     pub nprobe: u32,
 }
 

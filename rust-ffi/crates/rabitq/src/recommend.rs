@@ -12,7 +12,7 @@ pub struct Recommendation {
     pub bits: u32,
     /// Cells; 0 chooses by the number of rows.
     pub nlist: u32,
-    /// Cells to probe; 0 where there are none.
+    /// Cells to probe at most; 0 where there are none.
     pub nprobe: u32,
     /// Multiplier of the error bound.
     pub epsilon: f32,
@@ -27,16 +27,13 @@ pub struct Recommendation {
 // Fitted to bench/model/measured.csv: bench/fit.py prints these lines and has the formulas.
 const EPSILON: [f32; 3] = [-0.3201, 0.4823, -0.0090];
 const FEW_BITS: [f32; 3] = [1.2495, 1.2516, 1.0048];
-const NPROBE: [f32; 5] = [0.0422, 2.0982, -0.3688, -0.1893, 0.2810];
+const NPROBE: [f32; 6] = [-0.1052, 1.6996, 0.3543, 0.7297, -0.2044, 0.3255];
 
 /// The part of what a search of cells may miss that its error bounds may miss: a larger epsilon
 /// costs less than more cells.
 const OF_BOUNDS: f32 = 0.15;
 /// Up to this many floats an exact scan is as fast as one of codes (the measurements that are timed).
 const SMALL: u64 = 300_000;
-/// Cells are searched faster than a flat scan where at most this part of them is probed: a row of a
-/// cell costs twice one of a flat scan.
-const WORTH_CELLS: f32 = 0.4;
 /// A cap of exact comparisons that the error bounds stay under.
 const RERANK_FACTOR: u32 = 100;
 const BITS: u32 = 4;
@@ -88,17 +85,17 @@ impl Target {
         ((e0 + e1 * l + e2 * l * l) * few.unwrap_or(&1.0)).clamp(0.0, 16.0)
     }
 
-    /// How many of the cells of `rows` rows to probe.
+    /// How many of the cells of `rows` rows to probe at most.
     pub(crate) fn nprobe(&self, cells: usize, rows: usize) -> usize {
-        let [p0, p1, p2, p3, p4] = NPROBE;
-        let per_k = (self.k as f32 / 10.0).ln();
-        let ln_x = p0
-            + p1 * self.by_cells.ln()
-            + p2 * (cells as f32).ln()
-            + p3 * (rows as f32).ln()
-            + p4 * per_k;
-        let part = 1.0 - (-ln_x.exp()).exp();
-        ((part * cells as f32).ceil() as usize).clamp(1, cells)
+        let [p0, p1, p2, p3, p4, p5] = NPROBE;
+        let (l, per_k) = (self.by_cells.ln(), (self.k as f32 / 10.0).ln());
+        let ln_nprobe = p0
+            + p1 * l
+            + p2 * l * l
+            + p3 * (cells as f32).ln()
+            + p4 * (rows as f32).ln()
+            + p5 * per_k;
+        (ln_nprobe.exp().ceil() as usize).clamp(1, cells)
     }
 }
 
@@ -133,7 +130,9 @@ pub fn recommend(n: u64, dim: usize, recall: f32) -> Result<Recommendation> {
     let target = Target::new(&ivf, DEFAULT_K, recall)?;
     let cells = Training::new(&ivf, rows).map_or(1, |training| training.cells);
     let nprobe = target.nprobe(cells, rows);
-    let (kind, target, nprobe, ids) = if nprobe as f32 <= WORTH_CELLS * cells as f32 {
+    // A row of a cell costs twice one of a flat scan; but short of all cells, a search of any measured
+    // set that is not small stopped before it met two fifths of the rows.
+    let (kind, target, nprobe, ids) = if nprobe < cells {
         (Kind::Ivf, target, nprobe.min(MAX_NPROBE as usize), ID_BYTES)
     } else {
         (Kind::Plus, Target::new(&plus, DEFAULT_K, recall)?, 0, 0)
@@ -254,7 +253,13 @@ mod tests {
                     }
                     _ => {
                         let by_bounds = OF_BOUNDS as f64 * (1.0 - recall as f64);
-                        -((-at(wide, nprobe)).exp() + by_bounds).ln()
+                        // Where all cells are probed, they miss nothing.
+                        let by_cells = if nprobe < count as f64 {
+                            (-at(wide, nprobe)).exp()
+                        } else {
+                            0.0
+                        };
+                        -(by_cells + by_bounds).ln()
                     }
                 };
                 check(name, reached, recall);

@@ -49,8 +49,8 @@ final class KindMixin {
       defaultValue = "0",
       paramLabel = "N",
       description =
-          "The searches' default number of cells of ivf to look into; by default four times the "
-              + "square root of all.")
+          "The searches' default number of cells of ivf to look into at most; by default four "
+              + "times the square root of all.")
   private int nprobe;
 
   KindName name() {

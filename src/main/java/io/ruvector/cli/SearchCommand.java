@@ -77,7 +77,7 @@ final class SearchCommand implements Callable<Integer> {
   @Option(
       names = "--nprobe",
       paramLabel = "N",
-      description = "Cells of an ivf index to look into: more find more, slower.")
+      description = "Cells of an ivf index to look into at most: more find more, slower.")
   private @Nullable Integer nprobe;
 
   @Option(

@@ -27,7 +27,7 @@ public record Tuning(boolean reached, Point best, List<Point> curve) {
    * Settings of searches, and what was measured with them: one call for each query, on one thread.
    *
    * @param epsilon the multiplier of the error bounds; the index's own where its kind uses none
-   * @param nprobe cells to look into; 0: the kind has no cells
+   * @param nprobe cells to look into at most; 0: the kind has no cells
    * @param rerankFactor the cap of exact comparisons as a multiple of k; the index's own where its
    *     kind makes none
    * @param queries how many queries were measured
