@@ -1,4 +1,5 @@
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
@@ -93,10 +94,12 @@ impl Partition {
         )
     }
 
-    /// Cells around centroids, which are given as P (c - m) with the radii of their cells.
+    /// Cells around centroids, which are given as P (c - m) with the radii of their cells; the first
+    /// of them are those of `kept`, to the bit.
     fn of(
         simd: Simd,
         codec: &Codec,
+        kept: &Kept,
         rotated: Vec<f32>,
         biases: &[f32],
         radii: &[f32],
@@ -108,6 +111,7 @@ impl Partition {
             codec.rotation.inverse(simd, c);
             c.iter_mut().zip(&codec.mean).for_each(|(c, m)| *c += m);
         }
+        centroids[..kept.centroids.len()].copy_from_slice(&kept.centroids);
         let step = tile_step(simd, &rotated);
         let mut tiles = AlignedBuf::zeroed(tile_bytes(dim, radii.len()))?;
         put_tiles(simd, &mut tiles, dim, &rotated, step);
@@ -421,13 +425,39 @@ impl Training {
     }
 }
 
-/// Trains the cells of an index of `rows` rows; `gather` gives those with the numbers that it is
-/// asked for, one after the other, as P (x - m), x of unit length under cosine.
+/// Cells that a partition takes over from an older one: rows may stay coded relative to them.
+#[derive(Default)]
+pub(crate) struct Kept {
+    centroids: Vec<f32>,
+    rotated: Vec<f32>,
+    radii: Vec<f32>,
+}
+
+impl Kept {
+    pub(crate) fn new(
+        simd: Simd,
+        codec: &Codec,
+        partition: &Partition,
+        cells: Range<usize>,
+    ) -> Self {
+        let floats = cells.start * partition.dim..cells.end * partition.dim;
+        Kept {
+            centroids: partition.centroids.typed()[floats.clone()].to_vec(),
+            rotated: partition.rotated(simd, codec)[floats].to_vec(),
+            radii: partition.radii.typed()[cells].to_vec(),
+        }
+    }
+}
+
+/// Trains the cells of an index of `rows` rows beside those that are `kept`; `gather` gives those with
+/// the numbers that it is asked for, one after the other, as P (x - m), x of unit length under cosine.
+#[expect(clippy::too_many_arguments, reason = "what training needs to know")]
 pub(crate) fn partition(
     simd: Simd,
     options: &Options,
     control: &Control,
     training: Training,
+    kept: &Kept,
     rows: usize,
     gather: impl FnOnce(&[u32]) -> Result<Vec<f32>>,
     codec: &Codec,
@@ -443,9 +473,10 @@ pub(crate) fn partition(
     let sample = gather(&order)?;
     drop(order);
     let dim = options.dim;
-    let trained = train(simd, &sample, dim, cells, options.seed);
+    let trained = train(simd, &sample, dim, &kept.rotated, cells, options.seed);
     control.check()?;
-    let mut radii = vec![0f32; cells];
+    let mut radii = kept.radii.clone();
+    radii.resize(cells, 0.0);
     for (row, &cell) in sample.chunks_exact(dim).zip(&trained.cells) {
         let centroid = &trained.centroids[cell as usize * dim..][..dim];
         let radius = &mut radii[cell as usize];
@@ -454,6 +485,7 @@ pub(crate) fn partition(
     Partition::of(
         simd,
         codec,
+        kept,
         trained.centroids,
         &trained.biases,
         &radii,
