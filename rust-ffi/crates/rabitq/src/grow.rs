@@ -134,7 +134,7 @@ impl CellIndex {
         let segment = match known {
             Some((codec, partition)) => {
                 let count = partition.count();
-                let kept = count - (cells / KEPT).min(count)..count;
+                let k: f32 = std::env::var("RG_K").map_or(0.5, |s| s.parse().unwrap()); let kept = count - ((count as f32 * k) as usize).min(cells / KEPT)..count;
                 let coding = pool::install(|| {
                     builder.with_new_cells(codec, partition, kept, old.len() + rows.len(), write)
                 })?;

@@ -489,7 +489,9 @@ impl CellIndex {
         if !clean {
             views.push(SegmentView::whole(self.sealed_tail(snapshot)?));
         }
-        let segment = self.gather(snapshot.coding.as_ref(), &views)?;
+        // There is no coding yet where all rows are in the tail.
+        let own = views[0].segment.codes.as_ref().map(Codes::coding);
+        let segment = self.gather(snapshot.coding.as_ref().or(own.as_ref()), &views)?;
         Ok(Some(Arc::new(segment)))
     }
 

@@ -104,13 +104,13 @@ fn a_grown_index_finds_what_a_built_one_finds() {
     let kept = OriginalsMode::Copy;
     let none = OriginalsMode::None;
     for (metric, nlist, batch, originals) in [
-        (Metric::L2, 0, 1_000, kept),
-        (Metric::L2, 128, 77, kept),
-        (Metric::InnerProduct, 0, 1_000, kept),
         (Metric::L2, 0, 1_000, none),
         (Metric::L2, 128, 77, none),
         (Metric::Cosine, 0, 1_000, none),
         (Metric::InnerProduct, 0, 1_000, none),
+        (Metric::L2, 0, 1_000, kept),
+        (Metric::L2, 128, 77, kept),
+        (Metric::InnerProduct, 0, 1_000, kept),
     ] {
         let truths = truths(metric, &queries, &data, DIM);
         let options = ivf(metric, nlist, originals);
@@ -125,7 +125,7 @@ fn a_grown_index_finds_what_a_built_one_finds() {
             let (want, fewer) = measure(&*built, &queries, &truths, nprobe);
             let (got, more) = measure(&*grown, &queries, &truths, nprobe);
             println!("  nprobe {nprobe}: built {want:.4} of {fewer}, grown {got:.4} of {more}");
-            assert!(originals == kept || more < 1.6 * fewer);
+            assert!(more < 1.5 * fewer + 1_024.0);
             (wants, gots) = (wants + want, gots + got);
         }
         assert!(gots / 3.0 >= wants / 3.0 - loss);
