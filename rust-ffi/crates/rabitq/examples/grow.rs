@@ -84,9 +84,11 @@ fn main() {
             info.cells,
             info.memory_bytes as f64 / n as f64
         );
-        for nprobe in [4, 8, 16, 32, 64] {
-            let (recall, qps) = measure(&**index, &queries, &truth, dim, nprobe);
-            println!("  nprobe {nprobe:3}: recall@{K} {recall:.4}, {qps:.0} QPS");
+        for nprobe in [4, 8, 16, 32, 64, info.cells as u32] {
+            let (recall, scanned, qps) = measure(&**index, &queries, &truth, dim, nprobe);
+            println!(
+                "  nprobe {nprobe:4}: recall@{K} {recall:.4} of {scanned:6.0} rows, {qps:.0} QPS"
+            );
         }
     }
 }
@@ -97,18 +99,19 @@ fn measure(
     truth: &[i32],
     dim: usize,
     nprobe: u32,
-) -> (f64, f64) {
+) -> (f64, f64, f64) {
     let search = Search {
         nprobe,
         ..Search::new(K)
     };
     let (mut ids, mut scores) = ([0; K], [0.0; K]);
-    let mut found = 0;
+    let (mut found, mut scanned) = (0, 0);
     let before = cpu();
     for (query, truth) in queries.chunks_exact(dim).zip(truth.chunks_exact(100)) {
-        let (n, _) = index
+        let (n, stats) = index
             .search(query, &search, &mut ids, &mut scores)
             .expect("a search");
+        scanned += stats.scanned;
         found += ids[..n]
             .iter()
             .filter(|&&id| truth[..K].contains(&(id as i32)))
@@ -117,6 +120,7 @@ fn measure(
     let count = queries.len() / dim;
     (
         found as f64 / (count * K) as f64,
+        scanned as f64 / count as f64,
         count as f64 / (cpu() - before),
     )
 }

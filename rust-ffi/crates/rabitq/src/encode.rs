@@ -5,6 +5,7 @@ use crate::layout::Layout;
 use crate::options::{Metric, Options};
 use crate::partition::Origin;
 use crate::rotate::Rotation;
+use crate::rows::{MAX_NORM_SQ, check_vector};
 
 /// Best step of a uniform quantiser of B bits for a normal variable, in standard deviations
 /// (Max, IRE Trans. Inform. Theory 1960), for B = 1..=8. Where the search for a row's scale starts.
@@ -220,16 +221,59 @@ impl Codec {
         (dot, code_sq)
     }
 
+    /// What a code tells of its row: c + P^T y |z| / |y|, the point along the code that is as far from
+    /// the centroid as the row. Of 300,000 words in 4 bits, coded again from these, 2 points more of
+    /// recall@10 are left than from the points nearest to the rows, |z| cos(y, z) away. It is a valid
+    /// row, with a direction under cosine, whatever a damaged file holds.
+    pub(crate) fn decode(
+        &self,
+        simd: Simd,
+        codes: &[u8],
+        factors: Factors,
+        centroid: &[f32],
+        out: &mut [f32],
+    ) {
+        let middle = ((1u32 << self.layout.bits) - 1) as f32 / 2.0;
+        out.iter_mut()
+            .zip(codes)
+            .for_each(|(y, &u)| *y = u as f32 - middle);
+        // `mul` tells |z|^2 / <y, z>, and kappa the part of |y|^2 that is not along z.
+        let missing = factors.kappa * factors.kappa * self.freedom() / simd.dot(out, out);
+        let cosine = (1.0 - missing).max(0.0).sqrt();
+        simd.scale(out, cosine * factors.mul / self.weight());
+        self.rotation.inverse(simd, out);
+        out.iter_mut().zip(centroid).for_each(|(x, c)| *x += c);
+        let norm_sq = simd.dot(out, out);
+        if norm_sq > MAX_NORM_SQ {
+            simd.scale(out, (0.999 * MAX_NORM_SQ / norm_sq).sqrt());
+        }
+        if check_vector(simd, self.metric, 0, out).is_err() {
+            out.fill(0.0);
+            out[0] = 1.0;
+        }
+    }
+
+    /// How often the product of residuals counts in a score.
+    fn weight(&self) -> f32 {
+        match self.metric {
+            Metric::L2 => 2.0,
+            Metric::Cosine | Metric::InnerProduct => 1.0,
+        }
+    }
+
+    /// Dimensions across a row's direction.
+    fn freedom(&self) -> f32 {
+        (self.layout.dim - 1).max(1) as f32
+    }
+
     fn factors(&self, add: f32, norm_sq: f32, dot: f32, code_sq: f32) -> Factors {
-        let weight = if self.metric == Metric::L2 { 2.0 } else { 1.0 };
-        let mul = weight * (norm_sq / dot);
+        let mul = self.weight() * (norm_sq / dot);
         // A code may be exact but for what single precision loses here.
         let missing = (1.0 - (dot / code_sq) * (dot / norm_sq)).max(0.0) + 4.0 * f32::EPSILON;
-        let freedom = (self.layout.dim - 1).max(1) as f32;
         let kappa = if self.layout.dim == 1 {
             0.0
         } else {
-            (code_sq * missing / freedom).sqrt()
+            (code_sq * missing / self.freedom()).sqrt()
         };
         Factors { add, mul, kappa }
     }

@@ -396,11 +396,7 @@ impl CellIndex {
             ..self.options.clone()
         };
         let builder = Builder {
-            options: if self.options.keeps_originals() {
-                &undivided
-            } else {
-                &self.options
-            },
+            options: &undivided,
             ..self.builder()
         };
         let segment =
@@ -426,8 +422,9 @@ impl CellIndex {
         next.segments.push(SegmentView::whole(segment));
         next.tail = Tail::new(self.options.dim);
         if first + 1 < next.segments.len() {
-            let alike = self.divided_alike(next.coding.as_ref(), &next.segments[first..])?;
-            let merged = self.gather(&alike)?;
+            let views = &next.segments[first..];
+            let coding = self.coding_of_merged(next.coding.as_ref(), views);
+            let merged = self.gather(coding.as_ref(), views)?;
             next.segments.truncate(first);
             next.segments.push(SegmentView::whole(merged));
         }
@@ -442,7 +439,8 @@ impl CellIndex {
                 && view.dead.count() * 5 > view.segment.rows
                 && view.live() > 0
             {
-                let segment = self.gather(std::slice::from_ref(view))?;
+                let coding = view.segment.codes.as_ref().map(Codes::coding);
+                let segment = self.gather(coding.as_ref(), std::slice::from_ref(view))?;
                 *view = SegmentView::whole(segment);
             }
         }
@@ -450,7 +448,8 @@ impl CellIndex {
         Ok(())
     }
 
-    pub(crate) fn gather(&self, views: &[SegmentView]) -> Result<Segment> {
+    /// One segment of the live rows of `views`, coded as `coding` says.
+    pub(crate) fn gather(&self, coding: Option<&Coding>, views: &[SegmentView]) -> Result<Segment> {
         let keeps: Vec<_> = views
             .iter()
             .map(|view| |row: usize| !view.dead.contains(row))
@@ -460,7 +459,7 @@ impl CellIndex {
             .zip(&keeps)
             .map(|(view, keep)| (&*view.segment, keep as _))
             .collect();
-        pool::install(|| self.builder().gather(&parts))
+        pool::install(|| self.builder().gather(coding, &parts))
     }
 
     /// The rows of a snapshot as one segment without removed rows; `None` where it has no rows.
@@ -490,7 +489,10 @@ impl CellIndex {
         if !clean {
             views.push(SegmentView::whole(self.sealed_tail(snapshot)?));
         }
-        self.gather(&views).map(|segment| Some(Arc::new(segment)))
+        // There is no coding yet where all rows are in the tail.
+        let own = views[0].segment.codes.as_ref().map(Codes::coding);
+        let segment = self.gather(snapshot.coding.as_ref().or(own.as_ref()), &views)?;
+        Ok(Some(Arc::new(segment)))
     }
 
     /// The live rows of the tail, coded.

@@ -122,13 +122,7 @@ impl RowIter {
                 None => {
                     let (block, lane) = coded.place(row);
                     layout.signs(block, lane, code);
-                    let (add, mul) = layout.half(block, lane);
-                    let one = coded.one;
-                    crate::encode::Factors {
-                        add: add / one.add_scale,
-                        mul: mul / one.mul_scale,
-                        kappa: one.kappa,
-                    }
+                    coded.one_bit(row)
                 }
             };
             factors[n * 3..][..3].copy_from_slice(&[f.add, f.mul, f.mul * f.kappa]);

@@ -281,17 +281,23 @@ pub(crate) struct Trained {
     coarse: bool,
 }
 
-/// `count` centroids of `rows` by balanced k-means; the same for any number of threads. The rows are
-/// relative to their mean and rotated (see [`Tiles`]).
-pub(crate) fn train(simd: Simd, rows: &[f32], dim: usize, count: usize, seed: u64) -> Trained {
+/// `count` centroids of `rows` by balanced k-means, of which the first are `fixed`; the same for any
+/// number of threads. The rows are relative to their mean and rotated (see [`Tiles`]).
+pub(crate) fn train(
+    simd: Simd,
+    rows: &[f32],
+    dim: usize,
+    fixed: &[f32],
+    count: usize,
+    seed: u64,
+) -> Trained {
     let total = rows.len() / dim;
     let mut shuffled: Vec<u32> = (0..total as u32).collect();
     shuffled.sort_unstable_by_key(|&row| (random(seed, row as u64), row));
-    let centroids = shuffled[..count]
+    let new = shuffled[..count - fixed.len() / dim]
         .iter()
-        .flat_map(|&i| &rows[i as usize * dim..][..dim])
-        .copied()
-        .collect();
+        .flat_map(|&i| &rows[i as usize * dim..][..dim]);
+    let centroids = fixed.iter().chain(new).copied().collect();
     let mut trained = Trained {
         centroids,
         biases: vec![0.0; count],
@@ -299,7 +305,14 @@ pub(crate) fn train(simd: Simd, rows: &[f32], dim: usize, count: usize, seed: u6
         coarse: false,
     };
     let rounded = Rounded::new(simd, rows, dim);
+    let fixed_cells = fixed.len() / dim;
+    // Rows are farther from each other than from means of many: cells that start as rows would stay
+    // empty beside fixed ones, which therefore join in the second iteration.
+    trained.biases[..fixed_cells].fill(f32::INFINITY);
     for iteration in 0..ITERATIONS {
+        if iteration == 1 {
+            trained.biases[..fixed_cells].fill(0.0);
+        }
         if trained.coarse {
             trained.assign_exactly(simd, rows, dim);
         } else if iteration < WHOLE || count <= 2 * AROUND {
@@ -308,6 +321,7 @@ pub(crate) fn train(simd: Simd, rows: &[f32], dim: usize, count: usize, seed: u6
             trained.assign_around(simd, &rounded, dim);
         }
         let sizes = move_to_means(simd, rows, dim, &trained.cells, &mut trained.centroids);
+        trained.centroids[..fixed.len()].copy_from_slice(fixed);
         trained.balance(simd, rows, dim, &sizes);
     }
     if trained.coarse {
@@ -552,7 +566,7 @@ mod tests {
     fn cells_are_of_about_one_size() {
         // Rows that crowd around the origin: plain k-means leaves cells of very different sizes.
         let x: Vec<f32> = rows(20_000, 16).iter().map(|x| x * x * x).collect();
-        let trained = train(Simd::best(), &x, 16, 128, 1);
+        let trained = train(Simd::best(), &x, 16, &[], 128, 1);
         let (starts, _) = group(&trained.cells, 128);
         let squares = starts.windows(2).map(|w| f64::from(w[1] - w[0]).powi(2));
         let imbalance = squares.sum::<f64>() * 128.0 / 20_000f64.powi(2);
@@ -570,7 +584,7 @@ mod tests {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            pool.install(|| train(simd, &x, 8, 150, 5))
+            pool.install(|| train(simd, &x, 8, &[], 150, 5))
         };
         let one = run(1);
         for threads in [2, 3] {

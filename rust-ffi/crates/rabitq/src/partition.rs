@@ -1,4 +1,5 @@
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
@@ -103,10 +104,12 @@ impl Partition {
         )
     }
 
-    /// Cells around centroids, which are given as P (c - m) with the spreads of their cells.
+    /// Cells around centroids, which are given as P (c - m) with the spreads of their cells; the first
+    /// of them are those of `kept`, to the bit.
     fn of(
         simd: Simd,
         codec: &Codec,
+        kept: &Kept,
         rotated: Vec<f32>,
         biases: &[f32],
         spreads: &[f32],
@@ -118,6 +121,7 @@ impl Partition {
             codec.rotation.inverse(simd, c);
             c.iter_mut().zip(&codec.mean).for_each(|(c, m)| *c += m);
         }
+        centroids[..kept.centroids.len()].copy_from_slice(&kept.centroids);
         let step = tile_step(simd, &rotated);
         let mut tiles = AlignedBuf::zeroed(tile_bytes(dim, spreads.len()))?;
         put_tiles(simd, &mut tiles, dim, &rotated, step);
@@ -487,13 +491,39 @@ impl Training {
     }
 }
 
-/// Trains the cells of an index of `rows` rows; `gather` gives those with the numbers that it is
-/// asked for, one after the other, as P (x - m), x of unit length under cosine.
+/// Cells that a partition takes over from an older one: rows may stay coded relative to them.
+#[derive(Default)]
+pub(crate) struct Kept {
+    centroids: Vec<f32>,
+    rotated: Vec<f32>,
+    spreads: Vec<f32>,
+}
+
+impl Kept {
+    pub(crate) fn new(
+        simd: Simd,
+        codec: &Codec,
+        partition: &Partition,
+        cells: Range<usize>,
+    ) -> Self {
+        let floats = cells.start * partition.dim..cells.end * partition.dim;
+        Kept {
+            centroids: partition.centroids.typed()[floats.clone()].to_vec(),
+            rotated: partition.rotated(simd, codec)[floats].to_vec(),
+            spreads: partition.spreads.typed()[cells].to_vec(),
+        }
+    }
+}
+
+/// Trains the cells of an index of `rows` rows beside those that are `kept`; `gather` gives those with
+/// the numbers that it is asked for, one after the other, as P (x - m), x of unit length under cosine.
+#[expect(clippy::too_many_arguments, reason = "what training needs to know")]
 pub(crate) fn partition(
     simd: Simd,
     options: &Options,
     control: &Control,
     training: Training,
+    kept: &Kept,
     rows: usize,
     gather: impl FnOnce(&[u32]) -> Result<Vec<f32>>,
     codec: &Codec,
@@ -509,20 +539,20 @@ pub(crate) fn partition(
     let sample = gather(&order)?;
     drop(order);
     let dim = options.dim;
-    let trained = train(simd, &sample, dim, cells, options.seed);
+    let trained = train(simd, &sample, dim, &kept.rotated, cells, options.seed);
     control.check()?;
     let mut distances = vec![Distances::default(); cells];
     for (row, &cell) in sample.chunks_exact(dim).zip(&trained.cells) {
         let centroid = &trained.centroids[cell as usize * dim..][..dim];
         distances[cell as usize].add(simd.l2(row, centroid));
     }
-    let spreads: Vec<f32> = distances
-        .iter()
-        .map(|d| d.spread(options.metric, dim))
-        .collect();
+    let new = distances.iter().map(|d| d.spread(options.metric, dim));
+    let old = kept.spreads.iter().copied();
+    let spreads: Vec<f32> = old.chain(new.skip(kept.spreads.len())).collect();
     Partition::of(
         simd,
         codec,
+        kept,
         trained.centroids,
         &trained.biases,
         &spreads,

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -10,7 +11,7 @@ use crate::kmeans::group;
 use crate::layout::{BLOCK, Layout};
 use crate::map::{AlignedBuf, Bytes};
 use crate::options::{Control, Kind, Metric, Options};
-use crate::partition::{Origin, Partition, Training, partition, put_rotated};
+use crate::partition::{Kept, Origin, Partition, Training, partition, put_rotated};
 use crate::rows::{Ids, MappedRows, Rows, Source, check_vector};
 
 /// Rows of one unit of parallel work; partial sums are merged in the order of these chunks.
@@ -243,21 +244,24 @@ impl Builder<'_> {
         rows: &[&[f32]],
         ids: &[i64],
     ) -> Result<Segment> {
+        self.written(like, ids, |row, to| to.copy_from_slice(rows[row]))
+    }
+
+    /// The same of rows that are written one by one.
+    pub(crate) fn written(
+        &self,
+        like: Option<&Coding>,
+        ids: &[i64],
+        write: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<Segment> {
         let dim = self.options.dim;
-        let ids = self.id_map(&Ids::Given(ids), rows.len())?;
-        let mut copy = AlignedBuf::zeroed(rows.len() * dim * 4)?;
-        let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut copy);
-        floats
-            .par_chunks_mut(CHUNK * dim)
-            .zip(rows.par_chunks(CHUNK))
-            .for_each(|(to, from)| {
-                to.chunks_exact_mut(dim)
-                    .zip(from)
-                    .for_each(|(to, from)| to.copy_from_slice(from));
-            });
+        let rows = ids.len();
+        let ids = self.id_map(&Ids::Given(ids), rows)?;
+        let mut copy = AlignedBuf::zeroed(rows * dim * 4)?;
+        write_rows(bytemuck::cast_slice_mut(&mut copy), dim, write);
         let originals = Originals::Owned {
             bytes: copy.into(),
-            rows: rows.len(),
+            rows,
             dim,
             on_demand: false,
         };
@@ -334,6 +338,7 @@ impl Builder<'_> {
                 options,
                 &self.control,
                 training,
+                &Kept::default(),
                 rows.len(),
                 gather,
                 &codec,
@@ -345,6 +350,44 @@ impl Builder<'_> {
             partition: partition.map(Arc::new),
         };
         self.with_coding(ids, originals, view, Some(&coding))
+    }
+
+    /// The codec with cells of which the first are those `kept` of `known`, and the others are trained
+    /// beside them on `rows` rows that `write` writes.
+    pub(crate) fn with_new_cells(
+        &self,
+        codec: &Arc<Codec>,
+        known: &Partition,
+        kept: Range<usize>,
+        rows: usize,
+        write: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<Coding> {
+        let (simd, dim) = (self.simd, self.options.dim);
+        let gather = |order: &[u32]| {
+            let mut read = vec![0f32; order.len() * dim];
+            write_rows(&mut read, dim, |i, to| write(order[i] as usize, to));
+            let numbers: Vec<u32> = (0..order.len() as u32).collect();
+            let mut sample = vec![0f32; read.len()];
+            let view = Rows::new(&read, order.len(), dim, dim)?;
+            put_rotated(simd, codec, view, &numbers, 0, &mut sample);
+            Ok(sample)
+        };
+        let training = Training::new(self.options, rows).expect("two cells or more");
+        let kept = Kept::new(simd, codec, known, kept);
+        let partition = partition(
+            simd,
+            self.options,
+            &self.control,
+            training,
+            &kept,
+            rows,
+            gather,
+            codec,
+        )?;
+        Ok(Coding {
+            codec: codec.clone(),
+            partition: Some(Arc::new(partition)),
+        })
     }
 
     fn with_coding(
@@ -547,28 +590,49 @@ impl Builder<'_> {
         })
     }
 
-    /// One segment of the rows of `parts` that `keep` lets through, without coding them again.
+    /// One segment of the rows of `parts` that `keep` lets through. Those whose cell is one of
+    /// `coding` are not coded again, the others are: from their originals, or from what their codes
+    /// tell.
     pub(crate) fn gather(
         &self,
+        coding: Option<&Coding>,
         parts: &[(&Segment, &(dyn Fn(usize) -> bool + Sync))],
     ) -> Result<Segment> {
         let dim = self.options.dim;
-        let partition = parts.iter().find_map(|(segment, _)| segment.partition());
-        let cell_count = partition.map_or(0, |p| p.count()) + 1;
-        let mut places: Vec<(usize, usize)> = Vec::new();
-        let mut sizes = Vec::with_capacity(cell_count);
-        for cell in 0..cell_count {
-            let before = places.len();
-            for (p, (segment, keep)) in parts.iter().enumerate() {
-                let rows = segment.rows_of(cell, cell_count);
-                places.extend(rows.filter(|&row| keep(row)).map(|row| (p, row)));
+        let cell_count = coding
+            .and_then(|c| c.partition.as_ref())
+            .map_or(0, |p| p.count())
+            + 1;
+        let mut members = vec![Vec::new(); cell_count];
+        let mut homeless: Vec<(usize, usize)> = Vec::new();
+        for (p, (segment, keep)) in parts.iter().enumerate() {
+            for (rows, home) in segment.homes(coding) {
+                let members = home.map_or(&mut homeless, |home| &mut members[home]);
+                members.extend(rows.filter(|&row| keep(row)).map(|row| (p, row)));
             }
-            sizes.push(places.len() - before);
         }
+        let again;
+        let mut parts: Vec<&Segment> = parts.iter().map(|(segment, _)| *segment).collect();
+        if !homeless.is_empty() {
+            let ids: Vec<i64> = homeless
+                .iter()
+                .map(|&(p, row)| parts[p].ids.get(row))
+                .collect();
+            again = self.written(coding, &ids, |i, to| {
+                let (p, row) = homeless[i];
+                parts[p].read(self.simd, row, to);
+            })?;
+            for (members, (rows, _)) in members.iter_mut().zip(again.homes(coding)) {
+                members.extend(rows.map(|row| (parts.len(), row)));
+            }
+            parts.push(&again);
+        }
+        let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+        let places: Vec<(usize, usize)> = members.concat();
         let rows = places.len();
         let given: Vec<i64> = places
             .iter()
-            .map(|&(p, row)| parts[p].0.ids.get(row))
+            .map(|&(p, row)| parts[p].ids.get(row))
             .collect();
         let ids = IdMap::new(&Ids::Given(&given), rows)?;
         let originals = match self.options.keeps_originals() {
@@ -577,7 +641,7 @@ impl Builder<'_> {
                 let mut copy = AlignedBuf::zeroed(rows * dim * 4)?;
                 let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut copy);
                 for (to, &(p, row)) in floats.chunks_exact_mut(dim).zip(&places) {
-                    to.copy_from_slice(parts[p].0.original(row).expect("kept"));
+                    to.copy_from_slice(parts[p].original(row).expect("kept"));
                 }
                 Some(Originals::Owned {
                     bytes: copy.into(),
@@ -591,34 +655,18 @@ impl Builder<'_> {
             (Some(originals), Metric::Cosine) => Some(self.inverse_norms(originals.view())?),
             _ => None,
         };
-        let codes = match parts
-            .first()
-            .and_then(|(segment, _)| segment.codes.as_ref())
-        {
+        let codes = match coding {
             None => None,
-            Some(first) => {
-                let coding = Coding {
-                    codec: first.codec.clone(),
-                    partition: partition.cloned(),
-                };
-                let layout = &first.codec.layout;
-                Some(self.codes(&coding, cell_table(&sizes), |run, i, _| {
+            Some(coding) => {
+                let layout = &coding.codec.layout;
+                Some(self.codes(coding, cell_table(&sizes), |run, i, _| {
                     let (p, row) = places[run.span.first_row + i];
-                    let codes = parts[p]
-                        .0
-                        .codes
-                        .as_ref()
-                        .expect("all parts are of one kind");
+                    let codes = parts[p].codes.as_ref().expect("all parts are of one kind");
                     let (from, lane) = codes.place(row);
                     let (block, record, factors) = run.row(layout, i);
                     layout.copy_lane(from, lane, block, i % BLOCK);
                     record.copy_from_slice(codes.record(row).unwrap_or_default());
-                    let (add, mul) = layout.half(from, lane);
-                    *factors = Factors {
-                        add: add / codes.one.add_scale,
-                        mul: mul / codes.one.mul_scale,
-                        kappa: codes.one.kappa,
-                    };
+                    *factors = codes.one_bit(row);
                 })?)
             }
         };
@@ -634,21 +682,51 @@ impl Builder<'_> {
 }
 
 impl Segment {
-    /// The rows of one of `cell_count` cells, of which the last is that of the mean.
-    fn rows_of(&self, cell: usize, cell_count: usize) -> std::ops::Range<usize> {
-        let cells = match &self.codes {
-            None => return 0..self.rows,
-            Some(codes) => &codes.cells,
+    /// The rows of each cell, and the cell of `coding` that they were coded to.
+    fn homes(&self, coding: Option<&Coding>) -> Vec<(Range<usize>, Option<usize>)> {
+        let (Some(codes), Some(coding)) = (&self.codes, coding) else {
+            return vec![(0..self.rows, Some(0))];
         };
-        let own = if cell + 1 == cell_count {
-            cells.last()
-        } else {
-            cells[..cells.len() - 1].get(cell)
+        let known = Arc::ptr_eq(&codes.codec, &coding.codec);
+        let count =
+            |partition: &Option<Arc<Partition>>| partition.as_ref().map_or(0, |p| p.count());
+        let (own, wanted) = (count(&codes.partition), count(&coding.partition));
+        // A partition keeps the cells of an older one in their order and before its new ones.
+        let mut next = 0;
+        let mut home = |cell: usize| {
+            let found = match (&codes.partition, &coding.partition) {
+                (Some(own), Some(wanted)) if cell < own.count() => {
+                    next < wanted.count() && own.centroid(cell) == wanted.centroid(next)
+                }
+                // Those coded relative to the mean, where all else is as it was.
+                _ => own == wanted && next == wanted,
+            };
+            let home = (known && found).then_some(next);
+            next += usize::from(found);
+            home
         };
-        own.map_or(0..0, |c| {
-            c.first_row as usize..c.first_row as usize + c.rows as usize
-        })
+        let rows = |c: &Cell| c.first_row as usize..c.first_row as usize + c.rows as usize;
+        let cells = codes.cells.iter().enumerate();
+        cells.map(|(cell, c)| (rows(c), home(cell))).collect()
     }
+
+    /// The original of a row, or what its code tells of it.
+    pub(crate) fn read(&self, simd: Simd, row: usize, out: &mut [f32]) {
+        match (self.original(row), &self.codes) {
+            (Some(original), _) => out.copy_from_slice(original),
+            (None, Some(codes)) => codes.decode(simd, row, out),
+            (None, None) => unreachable!("a segment has originals or codes"),
+        }
+    }
+}
+
+/// Writes rows one after the other, in parallel.
+pub(crate) fn write_rows(to: &mut [f32], dim: usize, write: impl Fn(usize, &mut [f32]) + Sync) {
+    let chunks = to.par_chunks_mut(CHUNK * dim).enumerate();
+    chunks.for_each(|(chunk, to)| {
+        let rows = (chunk * CHUNK..).zip(to.chunks_exact_mut(dim));
+        rows.for_each(|(row, to)| write(row, to));
+    });
 }
 
 /// The mean of rows from their sum.
@@ -829,6 +907,42 @@ impl Codes {
             &self.blocks[(cell.first_block as usize + inside / BLOCK) * size..][..size],
             inside % BLOCK,
         )
+    }
+
+    /// The factors of a row's sign bits.
+    pub(crate) fn one_bit(&self, row: usize) -> Factors {
+        let (block, lane) = self.place(row);
+        let (add, mul) = self.codec.layout.half(block, lane);
+        Factors {
+            add: add / self.one.add_scale,
+            mul: mul / self.one.mul_scale,
+            kappa: self.one.kappa,
+        }
+    }
+
+    /// What the code of a row tells of it.
+    fn decode(&self, simd: Simd, row: usize, out: &mut [f32]) {
+        let layout = &self.codec.layout;
+        let mut codes = vec![0; layout.dim];
+        let factors = match self.record(row) {
+            Some(record) => {
+                simd.unpack_row(layout.bits, layout.dim, record, &mut codes);
+                layout.factors(record)
+            }
+            None => {
+                let mut packed = vec![0; layout.code_bytes()];
+                let (block, lane) = self.place(row);
+                layout.signs(block, lane, &mut packed);
+                simd.unpack_row(layout.bits, layout.dim, &packed, &mut codes);
+                self.one_bit(row)
+            }
+        };
+        let cell = self.cell_of(row);
+        let centroid = match &self.partition {
+            Some(partition) if cell < partition.count() => partition.centroid(cell),
+            _ => &self.codec.mean,
+        };
+        self.codec.decode(simd, &codes, factors, centroid, out);
     }
 
     /// The record of a row, where there is more than one bit.

@@ -15,7 +15,7 @@ use crate::kmeans::group;
 use crate::layout::{BLOCK, Layout};
 use crate::map::AlignedBuf;
 use crate::options::{Control, Kind, Metric, Options};
-use crate::partition::{Partition, Training, partition, put_rotated};
+use crate::partition::{Kept, Partition, Training, partition, put_rotated};
 use crate::persist::{CodeParts, Content, Draft, ORIGINALS_AT, Parts, Section, Temp, folder_of};
 use crate::pool;
 use crate::rows::{Ids, Rows, check_extent};
@@ -598,7 +598,16 @@ impl Build<'_> {
         let codec = Arc::new(Codec::new(options, self.writer.sums.clone().mean()));
         let train = |training: Training| {
             let gather = |order: &[u32]| self.gather(order, &codec);
-            partition(*simd, options, self.control, training, rows, gather, &codec)
+            partition(
+                *simd,
+                options,
+                self.control,
+                training,
+                &Kept::default(),
+                rows,
+                gather,
+                &codec,
+            )
         };
         let partition = self.plan.training.map(train).transpose()?.map(Arc::new);
         Ok(Some(Coding { codec, partition }))

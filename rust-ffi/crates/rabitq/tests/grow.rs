@@ -101,26 +101,40 @@ fn truths(metric: Metric, queries: &[f32], data: &[f32], dim: usize) -> Vec<Vec<
 #[test]
 fn a_grown_index_finds_what_a_built_one_finds() {
     let (data, queries) = words();
-    for (metric, nlist, batch) in [
-        (Metric::L2, 0, 1_000),
-        (Metric::L2, 128, 77),
-        (Metric::InnerProduct, 0, 1_000),
+    let kept = OriginalsMode::Copy;
+    let none = OriginalsMode::None;
+    for (metric, nlist, batch, originals) in [
+        (Metric::L2, 0, 1_000, none),
+        (Metric::L2, 128, 77, none),
+        (Metric::Cosine, 0, 1_000, none),
+        (Metric::InnerProduct, 0, 1_000, none),
+        (Metric::L2, 0, 1_000, kept),
+        (Metric::L2, 128, 77, kept),
+        (Metric::InnerProduct, 0, 1_000, kept),
     ] {
         let truths = truths(metric, &queries, &data, DIM);
-        let options = ivf(metric, nlist, OriginalsMode::Copy);
+        let options = ivf(metric, nlist, originals);
         let built = build(options.clone(), &data, Ids::From(0));
         let (grown, cells) = grown(options, &data, batch);
-        println!("{metric:?} nlist {nlist} batches of {batch}: {cells:?} cells");
+        println!("{metric:?} nlist {nlist} batches of {batch}, {originals:?}: {cells:?} cells");
         assert!(cells.len() >= 4, "{cells:?}");
         assert!(cells.windows(2).all(|w| w[0] < w[1]), "{cells:?}");
+        let loss = if originals == none { 0.03 } else { 0.01 };
         let (mut wants, mut gots) = (0.0, 0.0);
         for nprobe in [4, 8, 16] {
             let (want, fewer) = measure(&*built, &queries, &truths, nprobe);
             let (got, more) = measure(&*grown, &queries, &truths, nprobe);
             println!("  nprobe {nprobe}: built {want:.4} of {fewer}, grown {got:.4} of {more}");
+            assert!(more < 1.5 * fewer + 1_024.0);
             (wants, gots) = (wants + want, gots + got);
         }
-        assert!(gots / 3.0 >= wants / 3.0 - 0.01);
+        assert!(gots / 3.0 >= wants / 3.0 - loss);
+        let all = built.info().cells.max(grown.info().cells) as u32;
+        let (want, _) = measure(&*built, &queries, &truths, all);
+        let (got, scanned) = measure(&*grown, &queries, &truths, all);
+        println!("  all cells: built {want:.4}, grown {got:.4}");
+        assert_eq!(scanned as usize, data.len() / DIM);
+        assert!(got >= want - loss);
         let memory = |index: &dyn VectorIndex| index.info().memory_bytes as f64;
         assert!(memory(&*grown) < 1.2 * memory(&*built));
     }
