@@ -175,7 +175,7 @@ fn what_a_search_names_itself_is_not_chosen() {
             nprobe: 3,
             ..reaching(target)
         });
-        assert_eq!(cells.probed, 3);
+        assert_eq!(cells.probed, stats(named).probed);
         let capped = stats(Search {
             rerank_factor: Some(1),
             ..reaching(target)
