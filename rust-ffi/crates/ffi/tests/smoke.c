@@ -172,7 +172,7 @@ static void cells(void) {
   OK(ruv_index_info_get(index, &info, &err));
   CHECK(info.kind == RUV_KIND_IVF && info.nlist == CELLS && info.nprobe == PROBED && info.cells == CELLS);
   OK(ruv_index_search(index, &s, data[7], DIM, ids, scores, &stats, &err));
-  CHECK(ids[0] == 1007 && stats.hits == K && stats.probed == PROBED && stats.scanned < ROWS);
+  CHECK(ids[0] == 1007 && stats.hits == K && stats.probed > 0 && stats.probed <= PROBED && stats.scanned < ROWS);
   OK(ruv_index_get(index, 1007, row, DIM, &err));
   CHECK(memcmp(row, data[7], sizeof row) == 0);
 
