@@ -12,7 +12,9 @@ import java.util.stream.Stream;
  * exact; with {@link Originals#NONE} there are only codes, and scores are estimates.
  *
  * <p>{@code nlist} cells are trained by k-means on a sample of the rows when the index is built;
- * one that starts empty is divided once it has rows enough to train on. A search looks into {@code
+ * one that starts empty is divided once it has rows enough to train on, and again as they double.
+ * Without originals only half of the cells are new then, and rows of the others that go are coded
+ * again from their codes: build of all rows at once where you can. A search looks into {@code
  * nprobe} cells, the recall knob beside {@code epsilon}, and into more where those hold fewer than
  * k hits; a range search looks into all that could hold one.
  *
