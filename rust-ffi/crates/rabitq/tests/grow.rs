@@ -211,25 +211,37 @@ fn cells_follow_rows_that_drift() {
         .iter()
         .flat_map(|i| data[i * dim..][..dim].to_vec())
         .collect();
-    let options = Options {
-        nlist: 64,
-        ..Options::new(Kind::Ivf, dim)
-    };
     let truths = truths(Metric::L2, &queries, &data, dim);
-    let built = build(options.clone(), &data, Ids::From(0));
-    let (grown, cells) = grown(options, &data, batch);
-    let (want, fewer) = measure(&*built, &queries, &truths, 8);
-    let (got, scanned) = measure(&*grown, &queries, &truths, 8);
-    println!("{cells:?} cells; built {want} of {fewer} rows, grown {got} of {scanned}");
-    assert!(got >= want - 0.05, "{got} of {want}");
-    assert!(scanned < 3.0 * fewer, "{scanned} rows against {fewer}");
+    for originals in [OriginalsMode::Copy, OriginalsMode::None] {
+        let options = Options {
+            nlist: 64,
+            bits: 8,
+            originals,
+            ..Options::new(Kind::Ivf, dim)
+        };
+        let built = build(options.clone(), &data, Ids::From(0));
+        let (grown, cells) = grown(options, &data, batch);
+        let (want, fewer) = measure(&*built, &queries, &truths, 8);
+        let (got, scanned) = measure(&*grown, &queries, &truths, 8);
+        println!(
+            "{originals:?}, {cells:?} cells: built {want:.4} of {fewer} rows, grown {got:.4} of {scanned}"
+        );
+        // Codes of rows that came before the cells around them lose for good.
+        let loss = if originals == OriginalsMode::None {
+            0.2
+        } else {
+            0.05
+        };
+        assert!(got >= want - loss, "{got} of {want}");
+        assert!(scanned < 3.0 * fewer, "{scanned} rows against {fewer}");
+    }
 }
 
 #[test]
 fn a_mapped_index_grows_beside_its_file() {
     let (data, queries) = words();
     let (old, rest) = data.split_at(4_000 * DIM);
-    for originals in [OriginalsMode::Copy] {
+    for originals in [OriginalsMode::Copy, OriginalsMode::None] {
         let options = ivf(Metric::L2, 0, originals);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index.rvx");

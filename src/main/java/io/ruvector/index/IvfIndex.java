@@ -12,10 +12,12 @@ import java.util.stream.Stream;
  * exact; with {@link Originals#NONE} there are only codes, and scores are estimates.
  *
  * <p>{@code nlist} cells are trained by k-means on a sample of the rows when the index is built;
- * one that starts empty is divided once it has rows enough to train on. A search looks into the
- * {@code nprobe} nearest cells, the recall knob beside {@code epsilon}; it stops before where the
- * others lie much further than the nearest, and looks into more where these hold fewer than k hits.
- * A range search looks into all that could hold one.
+ * one that starts empty is divided once it has rows enough to train on, and again as they double.
+ * Without originals only half of the cells are new then, and rows of the others that go are coded
+ * again from their codes: build of all rows at once where you can. A search looks into the {@code
+ * nprobe} nearest cells, the recall knob beside {@code epsilon}; it stops before where the others
+ * lie much further than the nearest, and looks into more where these hold fewer than k hits. A range
+ * search looks into all that could hold one.
  *
  * <p>Memory: as {@link RabitqPlusIndex}, or {@link RabitqAsymIndex} without originals, and about
  * {@code 17 * dim} bytes for each cell; up to 31 places of each cell's last block are empty.
