@@ -16,8 +16,8 @@ import java.util.stream.Stream;
  * Without originals only half of the cells are new then, and rows of the others that go are coded
  * again from their codes: build of all rows at once where you can. A search looks into the {@code
  * nprobe} nearest cells, the recall knob beside {@code epsilon}; it stops before where the others
- * lie much further than the nearest, and looks into more where these hold fewer than k hits. A range
- * search looks into all that could hold one.
+ * lie much further than the nearest, and looks into more where these hold fewer than k hits. A
+ * range search looks into all that could hold one.
  *
  * <p>Memory: as {@link RabitqPlusIndex}, or {@link RabitqAsymIndex} without originals, and about
  * {@code 17 * dim} bytes for each cell; up to 31 places of each cell's last block are empty.

@@ -44,7 +44,8 @@ class SearchTest {
           assertEquals(n, index.size());
           for (int k : new int[] {1, n, n + 1, 100}) {
             float[] query = Data.vector(random, dim);
-            SearchResult result = index.search(query, k);
+            var request = SearchRequest.of(query).k(k).epsilon(16).rerankFactor(65_536);
+            SearchResult result = index.search(request);
             if (kind.keepsOriginals()) {
               oracle.checkExact(result, query, k, ALL);
             } else {
