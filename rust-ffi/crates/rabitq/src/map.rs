@@ -53,10 +53,11 @@ impl AlignedBuf {
             .checked_add(HUGE)
             .ok_or(Error::OutOfMemory { bytes: len as u64 })?;
         let map = MmapMut::map_anon(room).map_err(refused)?;
-        #[cfg(target_os = "linux")]
-        // Advice only: a kernel without huge pages serves small ones.
-        let _ = map.advise(memmap2::Advice::HugePage);
         let start = map.as_ptr().align_offset(HUGE);
+        // Advice only: a kernel without huge pages serves small ones. A last page that is filled in part
+        // would take all of its room.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise_range(memmap2::Advice::HugePage, start, len / HUGE * HUGE);
         Ok(AlignedBuf {
             store: Store::Huge { map, start },
             len,

@@ -91,7 +91,7 @@ class TuneSearchTest {
       Result chosen = TuneSearch.choose(formula, ALL, recall);
       assertTrue(chosen.recall() - chosen.margin() >= recall, chosen.toString());
       double least = formula.leastCost(ALL.cells(), recall);
-      assertTrue(chosen.cost() <= 1.1 * least, chosen + ", possible " + least);
+      assertTrue(chosen.cost() <= 1.2 * least, chosen + ", possible " + least);
       assertTrue(formula.trials.size() <= 120, formula.trials.size() + " trials");
     }
   }
