@@ -65,6 +65,13 @@ final class DataFile {
     };
   }
 
+  /** The queries of a file, .csv or one of {@link #vectors}. */
+  static Vectors queries(Path file, int dim, OutputMixin output) throws IOException {
+    return ending(file).equals(".csv")
+        ? Csv.read(file, null, dim, output).vectors()
+        : vectors(file, dim);
+  }
+
   private static int checkedDim(Path file, long dim) {
     if (dim < 1 || dim > Integer.MAX_VALUE) {
       throw CliException.data("%s: rows of %d components".formatted(file, dim));

@@ -173,8 +173,6 @@ final class SearchCommand implements Callable<Integer> {
     if (queries.file == null) {
       throw CliException.usage("one of --query and --queries is needed");
     }
-    return DataFile.ending(queries.file).equals(".csv")
-        ? Csv.read(queries.file, null, dim, output).vectors()
-        : DataFile.vectors(queries.file, dim);
+    return DataFile.queries(queries.file, dim, output);
   }
 }

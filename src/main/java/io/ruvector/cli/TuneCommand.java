@@ -101,11 +101,7 @@ final class TuneCommand implements Callable<Integer> {
     SearchRequest template = SearchRequest.template().k(k);
     template = filter == null ? template : template.filter(filter);
     try (VectorIndex index = opening.open(file)) {
-      int dim = index.info().dim();
-      Vectors queries =
-          DataFile.ending(queryFile).equals(".csv")
-              ? Csv.read(queryFile, null, dim, output).vectors()
-              : DataFile.vectors(queryFile, dim);
+      Vectors queries = DataFile.queries(queryFile, index.info().dim(), output);
       TuneRequest request =
           TuneRequest.of(queries, recall)
               .template(template)

@@ -4,8 +4,6 @@ import io.ruvector.DeadlineExceededException;
 import io.ruvector.internal.Checks;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.Iterator;
-import java.util.stream.Stream;
 
 /**
  * What the nearest rows of some queries truly are: by the score of the last of them where scores
@@ -14,9 +12,6 @@ import java.util.stream.Stream;
 final class TrueNeighbours {
   /** A score as near to the limit as this, relative to it, is a tie. */
   private static final double TIE = 1e-6;
-
-  /** Originals that are compared at a time. */
-  private static final int CHUNK_BYTES = 16 << 20;
 
   private final double[] limits;
   private final long[][] ids;
@@ -35,46 +30,22 @@ final class TrueNeighbours {
    * @param end the {@link System#nanoTime()} to be done by
    */
   static TrueNeighbours scan(
-      KeepsOriginals index, IndexInfo info, float[][] queries, SearchRequest template, long end) {
-    int k = template.k();
-    float[][] least = new float[queries.length][];
-    Arrays.setAll(least, i -> new float[0]);
-    Vectors all = Vectors.copyOf(queries);
-    SearchRequest request = filtered(SearchRequest.template().k(k), template);
-    int rows = Math.max(1, CHUNK_BYTES / Float.BYTES / info.dim());
-    try (VectorBuffer buffer = VectorBuffer.allocate(Math.min(rows, info.size()), info.dim());
-        Stream<IdVector> originals = index.originals()) {
-      long[] ids = new long[(int) buffer.rows()];
-      Iterator<IdVector> iterator = originals.iterator();
-      while (iterator.hasNext()) {
-        int count = 0;
-        for (; count < ids.length && iterator.hasNext(); count++) {
-          IdVector row = iterator.next();
-          ids[count] = row.id();
-          buffer.put(count, row.vector());
-        }
-        Vectors chunk =
-            Vectors.of(buffer.segment(), count, info.dim(), (long) info.dim() * Float.BYTES);
-        try (var exact =
-            FlatF32Index.build(
-                chunk, Ids.of(Arrays.copyOf(ids, count)), IndexOptions.of(info.metric()))) {
-          long left = end - System.nanoTime();
-          if (left <= 0) {
-            throw new DeadlineExceededException("time is up before the true neighbours are found");
-          }
-          BatchResult found = exact.searchBatch(all, request.timeout(Duration.ofNanos(left)));
-          for (int i = 0; i < queries.length; i++) {
-            int from = i * found.k();
-            least[i] = merge(least[i], found.scores(), from, from + found.counts()[i], k);
-          }
-        }
-      }
+      VectorIndex index, float[][] queries, SearchRequest template, long end) {
+    long left = end - System.nanoTime();
+    if (left <= 0) {
+      throw new DeadlineExceededException("time is up before the true neighbours are found");
     }
+    SearchRequest exact = SearchRequest.template().k(template.k()).recall(1);
+    BatchResult found =
+        index.searchBatch(
+            Vectors.copyOf(queries), filtered(exact, template).timeout(Duration.ofNanos(left)));
+    int[] counts = found.counts();
     double[] limits = new double[queries.length];
-    int[] counts = new int[queries.length];
     for (int i = 0; i < queries.length; i++) {
-      counts[i] = least[i].length;
-      limits[i] = counts[i] == 0 ? Double.NEGATIVE_INFINITY : limit(least[i][counts[i] - 1]);
+      limits[i] =
+          counts[i] == 0
+              ? Double.NEGATIVE_INFINITY
+              : limit(found.scores()[i * found.k() + counts[i] - 1]);
     }
     return new TrueNeighbours(limits, new long[0][], counts);
   }
@@ -83,13 +54,6 @@ final class TrueNeighbours {
     PreparedFilter prepared = template.preparedFilter();
     IdFilter filter = prepared != null ? prepared.filter() : template.idFilter();
     return filter == null ? request : request.filter(filter);
-  }
-
-  private static float[] merge(float[] sorted, float[] more, int from, int to, int k) {
-    float[] both = Arrays.copyOf(sorted, sorted.length + to - from);
-    System.arraycopy(more, from, both, sorted.length, to - from);
-    Arrays.sort(both);
-    return both.length <= k ? both : Arrays.copyOf(both, k);
   }
 
   private static double limit(double score) {

@@ -89,8 +89,8 @@ final class Tuner implements TuneSearch.Lab<Tuner.Trial> {
                   row -> Arrays.copyOfRange(given, (int) row * width, (int) (row + 1) * width));
       return TrueNeighbours.given(index, queries, k, ofEach.toArray(long[][]::new));
     }
-    if (info.originals() != Originals.NONE && index instanceof KeepsOriginals keeper) {
-      return TrueNeighbours.scan(keeper, info, queries, request.template().k(k), end(1));
+    if (info.originals() != Originals.NONE && index instanceof KeepsOriginals) {
+      return TrueNeighbours.scan(index, queries, request.template().k(k), end(1));
     }
     throw Checks.illegal(
         "truth", "not given", "the true neighbours, for an index without originals");
