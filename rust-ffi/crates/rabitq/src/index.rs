@@ -207,7 +207,7 @@ impl Snapshot {
 }
 
 /// Live rows of some segments with their ids, where originals are kept.
-pub(crate) fn originals(views: &[SegmentView]) -> (Vec<&[f32]>, Vec<i64>) {
+fn originals(views: &[SegmentView]) -> (Vec<&[f32]>, Vec<i64>) {
     let live = views.iter().map(SegmentView::live).sum();
     let (mut rows, mut ids) = (Vec::with_capacity(live), Vec::with_capacity(live));
     for view in views {

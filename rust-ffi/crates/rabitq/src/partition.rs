@@ -294,13 +294,14 @@ impl Partition {
         // are told apart by the centroids themselves.
         let errors = self.errors(simd, codec);
         let of_row = byte_error(errors.mean_sq, step);
-        let of_cells = byte_error(simd.dot(z, z), self.tiles.step);
+        let z_sq = simd.dot(z, z);
+        let of_cells = byte_error(z_sq, self.tiles.step);
         let margin = MARGIN * weight.abs() / 2.0 * (of_row * of_row + of_cells * of_cells).sqrt();
         cells.clear();
         if may_stop && metric != Metric::InnerProduct && !errors.coarse && wanted < keys.len() {
             // The i-th cell is worth its probe up to wanted / i = exp(FALLOFF (key - least) / scale).
             let least = simd.least(dots, weight_of_bytes, self.keys.typed()).0;
-            let distance_sq = (simd.dot(z, z) + least).max(errors.distance_sq);
+            let distance_sq = (z_sq + least).max(errors.distance_sq);
             let scale = (errors.distance_sq * distance_sq).sqrt() / FALLOFF;
             let reach = |i: usize| least + scale * (wanted as f32 / i as f32).ln();
             let (mut worthwhile, mut more) = (1, wanted + 1);

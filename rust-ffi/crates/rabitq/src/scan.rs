@@ -171,8 +171,7 @@ impl Probed {
         self.cells.resize(scans.len(), Vec::new());
         for (scan, cells) in scans.iter().zip(&mut self.cells) {
             scan.nearest_cells(partition, wanted, true, &mut self.near);
-            cells.clear();
-            cells.extend_from_slice(&self.near.cells);
+            std::mem::swap(cells, &mut self.near.cells);
         }
     }
 }
