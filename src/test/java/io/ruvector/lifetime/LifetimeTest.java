@@ -161,6 +161,8 @@ class LifetimeTest {
     var refused = new AtomicInteger();
     var failure = new AtomicReference<Throwable>();
     IdFilter filter = IdFilter.range(0, 1_000);
+    // So few cells are all probed, and every search finds its row.
+    IndexOptions fewCells = IndexOptions.defaults().nlist(16);
     List<Thread> threads = new ArrayList<>();
     for (int t = 0; t < 4; t++) {
       boolean filtered = t % 2 == 0;
@@ -193,7 +195,7 @@ class LifetimeTest {
       VectorIndex index =
           i % 2 == 0
               ? FlatF32Index.build(rows, IndexOptions.defaults())
-              : IvfIndex.build(rows, IndexOptions.defaults());
+              : IvfIndex.build(rows, fewCells);
       int enough = searches.get() + 200;
       current.set(index);
       while (searches.get() < enough && failure.get() == null) {
