@@ -10,4 +10,9 @@ export RUSTFLAGS="-Zsanitizer=address"
 # Indexes live in statics and mapped files; what leaks is another tool's question.
 export ASAN_OPTIONS=detect_leaks=0
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/asan"
-cargo test --locked -p rabitq --target "$host" "$@"
+# Nor can it tell what memory a build takes: it keeps what was freed.
+case " $* " in
+*" -- "*) ;;
+*) set -- "$@" -- ;;
+esac
+cargo test --locked -p rabitq --target "$host" "$@" --skip memory_stays_under_the_limit
