@@ -55,6 +55,19 @@ class Tuning(unittest.TestCase):
         self.assertEqual(3 * 24, 72)
         self.assertLess(engine.settings, 72 + 40)
 
+    def test_passes_over_curves_that_end_below_the_target(self):
+        class Cheap(Engine):
+            """Smaller second knobs are much cheaper and end below the target; a search stops after 12 cells."""
+
+            def point(self, config, nprobe, factor):
+                recall = (.986 if factor < 40 else .998) / (1 + math.exp(-3 * math.log(nprobe / 3)))
+                cost = 20 + min(nprobe, 12) * (1 + factor)
+                return dict(recall=round(recall, 5), qps_cpu=1e6 / cost, p=f'nprobe={nprobe:g};k_factor={factor:g}')
+
+        engine = Cheap()
+        best = tune(engine.run, engine.run, [config()], (.99,))
+        self.assertEqual(40, setting(best[.99][2][0])['k_factor'])
+
     def test_leaves_out_what_is_not_reached(self):
         engine = Engine()
         unreachable = Config('faiss', '', 'nprobe', (2, 5, 12), 'k_factor', (1,))

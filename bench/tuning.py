@@ -55,6 +55,9 @@ def promise(config, curve, target):
     value, top = expect(curve, config.knob, target), curve[-1]
     if value is None or top['recall'] < target - .03:
         return 0
+    # A curve that has all but stopped rising is bounded by something else than its knob.
+    if len(curve) > 1 and top['recall'] - curve[-2]['recall'] < (target - top['recall']) / 2:
+        return 0
     return top['qps_cpu'] * setting(top)[config.knob] / value
 
 
