@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 /// What can go wrong; each variant carries what was expected and what came.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// A parameter outside its allowed range.
     #[error("{name} is {value}, allowed: {allowed}")]

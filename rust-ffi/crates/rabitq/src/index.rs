@@ -98,6 +98,8 @@ pub trait VectorIndex: Send + Sync {
     fn content_equals(&self, other: &dyn VectorIndex) -> Result<bool>;
     /// Rotates a vector as the codes are rotated, or back.
     fn rotate(&self, input: &[f32], out: &mut [f32], inverse: bool) -> Result<()>;
+    /// An index of its own with the rows of this moment, which both share until one changes them.
+    fn fork(&self) -> Box<dyn VectorIndex>;
     /// The index itself, for code that knows its kind.
     fn as_any(&self) -> &dyn Any;
 }
@@ -818,6 +820,16 @@ impl VectorIndex for CellIndex {
             rotation.forward(self.simd, out)
         }
         Ok(())
+    }
+
+    fn fork(&self) -> Box<dyn VectorIndex> {
+        let snapshot = self.snapshot();
+        let tail = snapshot.tail.detached();
+        let copy = Snapshot {
+            tail,
+            ..Snapshot::clone(&snapshot)
+        };
+        Box::new(Self::over(self.options.clone(), copy))
     }
 
     fn as_any(&self) -> &dyn Any {

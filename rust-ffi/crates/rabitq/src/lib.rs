@@ -40,7 +40,7 @@ pub use filter::{Filter, roaring_intervals};
 pub use index::{CellIndex, Info, VectorIndex};
 pub use iter::RowIter;
 pub use options::{Control, Kind, MAX_DIM, Metric, Options, OriginalsMode, Search, Stats};
-pub use persist::{OpenMode, verify};
+pub use persist::{OpenMode, replace_file, verify};
 pub use pool::configure_threads;
 pub use range::RangeHits;
 pub use recommend::{Recommendation, recommend};
@@ -130,7 +130,7 @@ pub fn export_rbpx(index: &dyn VectorIndex, path: &Path) -> Result<()> {
         vectors,
     };
     let mut refused = None;
-    let written = persist::replace(path, |out| {
+    let written = replace_file(path, |out| {
         rbpx::write(&file, out).map_err(|e| {
             let text = e.to_string();
             refused = Some(e);

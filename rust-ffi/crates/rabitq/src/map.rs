@@ -64,6 +64,15 @@ impl AlignedBuf {
         })
     }
 
+    /// Drops the bytes after the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+        if let Store::Small(lines) = &mut self.store {
+            lines.truncate(self.len.div_ceil(LINE));
+            lines.shrink_to_fit();
+        }
+    }
+
     /// Bytes that this buffer takes from the system once written.
     pub fn resident(&self) -> usize {
         match self.store {

@@ -273,7 +273,8 @@ pub struct Control<'a> {
 }
 
 impl Control<'_> {
-    pub(crate) fn check(&self) -> Result<()> {
+    /// An error once the call is to stop.
+    pub fn check(&self) -> Result<()> {
         if self.cancel.is_some_and(|c| c.load(Ordering::Relaxed) != 0) {
             return Err(Error::Cancelled);
         }

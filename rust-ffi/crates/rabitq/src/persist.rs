@@ -413,7 +413,7 @@ impl<'a> Draft<'a> {
 /// rename, fsync of the folder.
 pub(crate) fn save(path: &Path, options: &Options, segment: Option<&Segment>) -> Result<()> {
     let draft = Draft::new(options, segment.map(Parts::of));
-    replace(path, |file| draft.write(file)).map_err(|e| Error::persist(path, "write", e))
+    replace_file(path, |file| draft.write(file)).map_err(|e| Error::persist(path, "write", e))
 }
 
 /// Writes through and keeps a CRC32C for each MiB.
@@ -539,8 +539,9 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Writes a file whole or not at all.
-pub(crate) fn replace(
+/// Writes a file whole or not at all, and returns once it and its folder are on the disk. A name that
+/// begins with `.<name>.tmp-` stands beside it meanwhile; what killed writers left is removed.
+pub fn replace_file(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {

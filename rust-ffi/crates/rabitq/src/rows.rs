@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -106,6 +107,14 @@ impl Ids<'_> {
         }
     }
 
+    /// The ids of so many rows.
+    pub fn listed(&self, rows: usize) -> Cow<'_, [i64]> {
+        match self {
+            Ids::From(first) => (0..rows as i64).map(|i| first.wrapping_add(i)).collect(),
+            Ids::Given(given) => Cow::Borrowed(given),
+        }
+    }
+
     pub(crate) fn get(&self, row: usize) -> i64 {
         match *self {
             Ids::From(first) => first + row as i64,
@@ -155,6 +164,12 @@ impl VectorBuffer {
     /// Components of each row.
     pub fn dim(&self) -> usize {
         self.dim
+    }
+
+    /// Drops the rows after the first `rows`.
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows = self.rows.min(rows);
+        self.bytes.truncate(self.rows * self.dim * size_of::<f32>());
     }
 
     pub(crate) fn into_bytes(self) -> Bytes {

@@ -28,6 +28,16 @@ impl Tail {
         }
     }
 
+    /// The same rows in memory of its own: two views of one buffer cannot both grow.
+    pub(crate) fn detached(&self) -> Self {
+        let mut copy = Tail::new(self.dim);
+        for (row, &id) in self.ids.iter().enumerate() {
+            copy.push(id, self.rows().row(row));
+        }
+        copy.dead = self.dead;
+        copy
+    }
+
     /// Rows that a tail holds before it is sealed into a segment.
     pub(crate) fn capacity(&self) -> usize {
         (FLOATS / self.dim).clamp(MIN_ROWS, MAX_ROWS)
