@@ -44,7 +44,7 @@ END
             exit 1
         }
         text=
-        for text in "$folder/LICENSE-MIT" "$folder/LICENSE"; do
+        for text in "$folder/LICENSE-MIT" "$folder/LICENSE" "$folder/LICENSE.txt"; do
             [ -f "$text" ] && break
         done
         case "$licence" in

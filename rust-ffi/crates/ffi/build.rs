@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 
 /// Relative to the workspace. Folders count with every file below them.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 10] = [
     "Cargo.lock",
     "Cargo.toml",
     "crates/ffi/Cargo.toml",
     "crates/ffi/src",
     "crates/rabitq/Cargo.toml",
     "crates/rabitq/src",
+    "crates/rulake/Cargo.toml",
+    "crates/rulake/src",
     "crates/simd/Cargo.toml",
     "crates/simd/src",
 ];
@@ -50,7 +52,7 @@ fn collect(workspace: &Path, name: String, files: &mut Vec<String>) {
 }
 
 /// What `sha256sum` prints for the files in the order of their bytes, so that a shell can compute
-/// the hash too: `find Cargo.lock Cargo.toml crates/{ffi,rabitq,simd}/{Cargo.toml,src} -type f |
+/// the hash too: `find Cargo.lock Cargo.toml crates/{ffi,rabitq,rulake,simd}/{Cargo.toml,src} -type f |
 /// LC_ALL=C sort | xargs sha256sum | sha256sum`, run in the workspace.
 fn list(workspace: &Path, files: &[String]) -> String {
     let mut text = String::new();

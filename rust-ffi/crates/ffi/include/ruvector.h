@@ -22,10 +22,25 @@
 #define RUV_MESSAGE_BYTES 496
 
 // Number of this ABI: it changes with every incompatible change, and a caller refuses any other.
-#define RUV_ABI_VERSION 3
+#define RUV_ABI_VERSION 4
 
 // Largest dimension of a vector.
 #define RUV_MAX_DIM 8192
+
+// Bytes of `ruv_generation.text`.
+#define RUV_GENERATION_BYTES 4096
+
+// `ruv_generation.kind` and `ruv_observed.kind`: nothing is known.
+#define RUV_GENERATION_NONE 0
+
+// It is `number`.
+#define RUV_GENERATION_NUMBER 1
+
+// It is the first `length` bytes of `text`, UTF-8.
+#define RUV_GENERATION_TEXT 2
+
+// The backend was asked and failed to say.
+#define RUV_GENERATION_FAILED 3
 
 // What a call came to. The numbers are fixed for ever; a retired one stays listed as reserved.
 enum ruv_status
@@ -64,6 +79,26 @@ enum ruv_status
   RUV_STATUS_NULL_POINTER = 13,
   // a: the bytes asked for.
   RUV_STATUS_OUT_OF_MEMORY = 14,
+  // A backend that the lake does not have, or no longer.
+  RUV_STATUS_UNKNOWN_BACKEND = 15,
+  // A collection that its backend does not have.
+  RUV_STATUS_UNKNOWN_COLLECTION = 16,
+  // A backend under the id of another.
+  RUV_STATUS_DUPLICATE_BACKEND = 17,
+  // A backend that failed. a: 1 if another try may succeed.
+  RUV_STATUS_BACKEND = 18,
+  // A sidecar that cannot be read, written or believed.
+  RUV_STATUS_BUNDLE = 19,
+  // A collection that the lake's cache has no room for. a: bytes needed, b: bytes allowed.
+  RUV_STATUS_BUDGET = 20,
+  // A frozen collection that was dropped and now has another generation.
+  RUV_STATUS_PINNED = 21,
+  // Nothing is cached of the collection.
+  RUV_STATUS_NOT_CACHED = 22,
+  // The caller is to bring the generation of an external backend.
+  RUV_STATUS_NEEDS_GENERATION = 23,
+  // The caller is to pull a collection of an external backend.
+  RUV_STATUS_NEEDS_PRIME = 24,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -165,6 +200,9 @@ typedef uint32_t ruv_open_mode;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// A source of vectors that a lake calls by itself: memory or a folder of files.
+typedef struct ruv_backend ruv_backend;
+
 // Rows of floats that the library allocated, the caller fills and `ruv_index_adopt` takes over.
 typedef struct ruv_buffer ruv_buffer;
 
@@ -177,6 +215,12 @@ typedef struct ruv_index ruv_index;
 // A place in one snapshot of an index; changes after its start are not seen, and it outlives the
 // index.
 typedef struct ruv_iter ruv_iter;
+
+// A cache over many backends: any number of threads may use it.
+typedef struct ruv_lake ruv_lake;
+
+// Rows of one collection, or changes of it, on their way into a lake: one thread at a time.
+typedef struct ruv_pull ruv_pull;
 
 // The rows of an index file that is being written: any number of threads may add to it, one after
 // another.
@@ -333,6 +377,92 @@ typedef struct ruv_stats {
   // Always 0.
   uint32_t reserved;
 } ruv_stats;
+
+// How a search may trust what is cached.
+typedef struct ruv_consistency {
+  // `ruv_consistency_kind`.
+  uint32_t kind;
+  // Eventual only: 1 serves what is older than its ttl first, and says that somebody should look.
+  uint32_t revalidate;
+  // Eventual only: nanoseconds for which a generation is believed.
+  int64_t ttl_nanos;
+  // Eventual only: nanoseconds for which it is served while its backend does not answer.
+  int64_t max_stale_nanos;
+} ruv_consistency;
+
+// What a lake is made with.
+typedef struct ruv_lake_options {
+  // How collections are coded; its `dim` and `originals` are ignored.
+  struct ruv_index_options index;
+  // Collections that are cached at most; 0: any number.
+  uint64_t max_entries;
+  // Bytes of all cached indexes at most; 0: any number.
+  uint64_t max_bytes;
+  // Rows from which a collection is coded as an IVF index instead; 0: never.
+  uint64_t ivf_from;
+  // For collections without one of their own.
+  struct ruv_consistency consistency;
+} ruv_lake_options;
+
+// A backend's token for one state of a collection.
+typedef struct ruv_generation {
+  // RUV_GENERATION_*.
+  uint32_t kind;
+  // Bytes of `text` in use.
+  uint32_t length;
+  // The number.
+  uint64_t number;
+  // How long ago the backend had it, in nanoseconds; negative: nobody knows.
+  int64_t age_nanos;
+  // The text, without a NUL.
+  uint8_t text[RUV_GENERATION_BYTES];
+} ruv_generation;
+
+// What a search is to be answered from.
+typedef struct ruv_served {
+  // The number of the state, not 0; another state has another.
+  uint64_t state;
+  // Its rows.
+  uint64_t rows;
+  // Components of each row; 0: unknown, of a collection without rows.
+  uint32_t dim;
+  // 1 where the backend may have a newer generation than was asked for.
+  uint32_t stale;
+  // 1 where somebody should prime the collection, because nobody waited for it.
+  uint32_t revalidate;
+  // Always 0.
+  uint32_t reserved;
+  // Its generation, and when it was confirmed.
+  struct ruv_generation generation;
+} ruv_served;
+
+// What a cache did.
+typedef struct ruv_cache_stats {
+  // Searches that found the collection cached, and as new as was asked for.
+  uint64_t hits;
+  // Searches that did not.
+  uint64_t misses;
+  // Collections pulled and coded.
+  uint64_t primes;
+  // Of these, those that took in what had changed and no more.
+  uint64_t refreshes;
+  // Cached collections dropped.
+  uint64_t invalidations;
+  // Pulls that found their content cached already.
+  uint64_t shared_hits;
+  // Collections installed from a saved cache.
+  uint64_t warm_installs;
+  // Searches answered from a generation that could not be confirmed.
+  uint64_t stale;
+  // Nanoseconds of all primes.
+  uint64_t prime_nanos;
+  // Nanoseconds of the last prime; of a sum the longest of these.
+  uint64_t last_prime_nanos;
+  // Collections that are cached; of a single one 0 or 1.
+  uint64_t entries;
+  // Bytes of their indexes; those that several share are counted once.
+  uint64_t bytes;
+} ruv_cache_stats;
 
 #ifdef __cplusplus
 extern "C" {
@@ -847,6 +977,443 @@ int32_t ruv_index_build_to(const struct ruv_index_options *options,
                            uint64_t max_bytes,
                            const int32_t *cancel,
                            struct ruv_error *err);
+
+// Gives the caller a lake without backends to free. ARGUMENT.
+//
+// # Safety
+// `options` is NULL or readable; `out` and `err` are NULL or writable.
+int32_t ruv_lake_new(const struct ruv_lake_options *options,
+                     struct ruv_lake **out,
+                     struct ruv_error *err);
+
+// Frees a lake; NULL is nothing to do. Indexes that it gave and pulls into it stay usable.
+//
+// # Safety
+// `lake` is NULL or a live lake that no other call uses.
+void ruv_lake_free(struct ruv_lake *lake);
+
+// Gives the caller a backend in memory, without collections, to free. ARGUMENT.
+//
+// # Safety
+// `id` has `id_len` readable bytes; `out` and `err` are NULL or writable.
+int32_t ruv_backend_local(const uint8_t *id,
+                          size_t id_len,
+                          struct ruv_backend **out,
+                          struct ruv_error *err);
+
+// Gives the caller a backend over the `ruvec1` files of the folder `root`, which is made where
+// there is none, to free. ARGUMENT, PERSIST.
+//
+// # Safety
+// `id` and `root` have `id_len` and `root_len` readable bytes; `out` and `err` are NULL or
+// writable.
+int32_t ruv_backend_files(const uint8_t *id,
+                          size_t id_len,
+                          const uint8_t *root,
+                          size_t root_len,
+                          struct ruv_backend **out,
+                          struct ruv_error *err);
+
+// Frees a backend; NULL is nothing to do. Lakes that it is registered with keep it.
+//
+// # Safety
+// `backend` is NULL or a live backend that no other call uses.
+void ruv_backend_free(struct ruv_backend *backend);
+
+// Makes the rows of a collection the caller's, whatever it held; of a folder it writes the file
+// `<collection>.ruvec1`, whole or not at all. Otherwise as `ruv_index_add`; PERSIST.
+//
+// # Safety
+// `backend` is live; `collection` has `collection_len` readable bytes; `data` has the rows, `ids` an
+// id for each; `err` is NULL or writable.
+int32_t ruv_backend_replace(const struct ruv_backend *backend,
+                            const uint8_t *collection,
+                            size_t collection_len,
+                            const float *data,
+                            uint64_t rows,
+                            uint32_t dim,
+                            uint64_t stride,
+                            const int64_t *ids,
+                            int64_t first_id,
+                            struct ruv_error *err);
+
+// Adds the caller's rows to a collection in memory, in place of those of the same ids; makes the
+// collection where there is none. Otherwise as `ruv_index_add`.
+//
+// # Safety
+// As `ruv_backend_replace`.
+int32_t ruv_backend_upsert(const struct ruv_backend *backend,
+                           const uint8_t *collection,
+                           size_t collection_len,
+                           const float *data,
+                           uint64_t rows,
+                           uint32_t dim,
+                           uint64_t stride,
+                           const int64_t *ids,
+                           int64_t first_id,
+                           struct ruv_error *err);
+
+// Removes rows of a collection in memory; `removed`, unless NULL, gets how many were there.
+// UNKNOWN_COLLECTION.
+//
+// # Safety
+// `backend` is live; `collection` has `collection_len` readable bytes, `ids` has `n` ids; `removed`
+// and `err` are NULL or writable.
+int32_t ruv_backend_remove(const struct ruv_backend *backend,
+                           const uint8_t *collection,
+                           size_t collection_len,
+                           const int64_t *ids,
+                           uint64_t n,
+                           uint64_t *removed,
+                           struct ruv_error *err);
+
+// Forgets a collection in memory; `dropped` gets 1 if there was one, else 0.
+//
+// # Safety
+// `backend` is live; `collection` has `collection_len` readable bytes; `dropped` and `err` are NULL
+// or writable.
+int32_t ruv_backend_drop(const struct ruv_backend *backend,
+                         const uint8_t *collection,
+                         size_t collection_len,
+                         uint64_t *dropped,
+                         struct ruv_error *err);
+
+// Names a collection of a folder by a file in it, whether that is there yet or not. ARGUMENT (a
+// name that would leave the folder).
+//
+// # Safety
+// `backend` is live; the texts have their readable bytes; `err` is NULL or writable.
+int32_t ruv_backend_register_file(const struct ruv_backend *backend,
+                                  const uint8_t *collection,
+                                  size_t collection_len,
+                                  const uint8_t *file,
+                                  size_t file_len,
+                                  struct ruv_error *err);
+
+// Writes the names of the backend's collections, sorted, one a line, into the caller's `text` of
+// `capacity` bytes and a NUL after them; `length` gets the bytes without it. Where these do not fit
+// nothing is written: ask again. PERSIST.
+//
+// # Safety
+// `backend` is live; `text` is NULL or has `capacity` bytes; `length` and `err` are NULL or
+// writable.
+int32_t ruv_backend_collections(const struct ruv_backend *backend,
+                                char *text,
+                                size_t capacity,
+                                uint64_t *length,
+                                struct ruv_error *err);
+
+// Adds the caller's backend to a lake, which keeps it. DUPLICATE_BACKEND.
+//
+// # Safety
+// Both handles are live; `err` is NULL or writable.
+int32_t ruv_lake_register(const struct ruv_lake *lake,
+                          const struct ruv_backend *backend,
+                          struct ruv_error *err);
+
+// Adds a backend whose generations and rows the caller brings. ARGUMENT, DUPLICATE_BACKEND.
+//
+// # Safety
+// `lake` is live; `id` has `id_len` readable bytes; `err` is NULL or writable.
+int32_t ruv_lake_register_external(const struct ruv_lake *lake,
+                                   const uint8_t *id,
+                                   size_t id_len,
+                                   struct ruv_error *err);
+
+// Takes a backend away with all that is cached of it; `found` gets 1 if it was there, else 0.
+//
+// # Safety
+// `lake` is live; `id` has `id_len` readable bytes; `found` and `err` are NULL or writable.
+int32_t ruv_lake_unregister(const struct ruv_lake *lake,
+                            const uint8_t *id,
+                            size_t id_len,
+                            uint64_t *found,
+                            struct ruv_error *err);
+
+// Sets how one collection may be trusted; `consistency` NULL: as the lake. UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `consistency` is NULL or readable; `err` is
+// NULL or writable.
+int32_t ruv_lake_set_consistency(const struct ruv_lake *lake,
+                                 const uint8_t *backend,
+                                 size_t backend_len,
+                                 const uint8_t *collection,
+                                 size_t collection_len,
+                                 const struct ruv_consistency *consistency,
+                                 struct ruv_error *err);
+
+// Writes what a search of a collection is to be answered from into the caller's `served`, once it
+// is cached as new as its consistency asks; backends of the lake's own are asked and pulled
+// meanwhile. If its state is not `known_state`, `out` gets an index of it to free, or NULL where it
+// has no rows and no dimension; otherwise NULL. `observed` says what the caller knows of the
+// generation; NULL: nothing; `pulled` 1 that it has pulled the collection for this search, which
+// counts it as a miss. `cancel` is read while the call runs; `deadline_nanos` as in
+// `ruv_search`. NEEDS_GENERATION and NEEDS_PRIME say what the caller is to bring of an external
+// backend. UNKNOWN_BACKEND, UNKNOWN_COLLECTION, BACKEND, BUDGET, PINNED, CANCELLED, DEADLINE.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `observed` and `cancel` are NULL or readable;
+// `served`, `out` and `err` are NULL or writable.
+int32_t ruv_lake_look(const struct ruv_lake *lake,
+                      const uint8_t *backend,
+                      size_t backend_len,
+                      const uint8_t *collection,
+                      size_t collection_len,
+                      const struct ruv_generation *observed,
+                      uint32_t pulled,
+                      uint64_t known_state,
+                      const int32_t *cancel,
+                      int64_t deadline_nanos,
+                      struct ruv_served *served,
+                      struct ruv_index **out,
+                      struct ruv_error *err);
+
+// Caches the newest state of a collection of a backend that the lake calls by itself. As
+// `ruv_lake_look`.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `cancel` is NULL or readable; `err` is
+// NULL or writable.
+int32_t ruv_lake_prime(const struct ruv_lake *lake,
+                       const uint8_t *backend,
+                       size_t backend_len,
+                       const uint8_t *collection,
+                       size_t collection_len,
+                       const int32_t *cancel,
+                       int64_t deadline_nanos,
+                       struct ruv_error *err);
+
+// Gives the caller a pull of an external backend's collection, to commit or to free; the lake serves
+// nothing of it before. UNKNOWN_BACKEND, ARGUMENT.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `out` and `err` are NULL or
+// writable.
+int32_t ruv_pull_begin(const struct ruv_lake *lake,
+                       const uint8_t *backend,
+                       size_t backend_len,
+                       const uint8_t *collection,
+                       size_t collection_len,
+                       struct ruv_pull **out,
+                       struct ruv_error *err);
+
+// Gives the caller a pull of what changed in an external backend's collection, and writes the
+// generation since which into the caller's `since`; NULL where nothing is cached that changes could
+// be made to. UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `since`, `out` and `err` are
+// NULL or writable.
+int32_t ruv_pull_begin_changes(const struct ruv_lake *lake,
+                               const uint8_t *backend,
+                               size_t backend_len,
+                               const uint8_t *collection,
+                               size_t collection_len,
+                               struct ruv_generation *since,
+                               struct ruv_pull **out,
+                               struct ruv_error *err);
+
+// Says about how many rows the caller's pull brings, so that memory is taken once; of changes it is
+// ignored. ARGUMENT, DIMENSION_MISMATCH, BUDGET, OUT_OF_MEMORY.
+//
+// # Safety
+// `pull` is live; `err` is NULL or writable.
+int32_t ruv_pull_expect(const struct ruv_pull *pull,
+                        uint64_t rows,
+                        uint32_t dim,
+                        struct ruv_error *err);
+
+// Says which generation all rows of the caller's pull belong to, or its changes lead to. ARGUMENT.
+//
+// # Safety
+// `pull` is live; `generation` is NULL or readable; `err` is NULL or writable.
+int32_t ruv_pull_snapshot(const struct ruv_pull *pull,
+                          const struct ruv_generation *generation,
+                          struct ruv_error *err);
+
+// Copies the caller's `rows` rows of `dim` floats, `stride` bytes apart; of changes they replace
+// those of the same ids. `ids` has one id a row, NULL: first_id, first_id + 1, ...
+// DIMENSION_MISMATCH, BUDGET, OUT_OF_MEMORY, POISONED.
+//
+// # Safety
+// `pull` is live; `data` has the rows, `ids` an id for each; `err` is NULL or writable.
+int32_t ruv_pull_add(const struct ruv_pull *pull,
+                     const float *data,
+                     uint64_t rows,
+                     uint32_t dim,
+                     uint64_t stride,
+                     const int64_t *ids,
+                     int64_t first_id,
+                     struct ruv_error *err);
+
+// Says that the rows of the caller's `n` ids are gone; for a pull of changes. ARGUMENT.
+//
+// # Safety
+// `pull` is live; `ids` has `n` ids; `err` is NULL or writable.
+int32_t ruv_pull_remove(const struct ruv_pull *pull,
+                        const int64_t *ids,
+                        uint64_t n,
+                        struct ruv_error *err);
+
+// Codes what the caller's pull brought and lets the lake serve it: as its snapshot, or else as
+// `generation`, which may otherwise be NULL. The pull is consumed, also on error, which changes
+// nothing. NEEDS_PRIME says that so much has changed that the collection is to be pulled. ARGUMENT,
+// INVALID_VECTOR, DUPLICATE_ID, BUDGET, PINNED, UNKNOWN_BACKEND (it left meanwhile), CANCELLED,
+// OUT_OF_MEMORY.
+//
+// # Safety
+// `pull` is NULL or live and no other call uses it; `generation` and `cancel` are NULL or readable;
+// `err` is NULL or writable.
+int32_t ruv_pull_commit(struct ruv_pull *pull,
+                        const struct ruv_generation *generation,
+                        const int32_t *cancel,
+                        struct ruv_error *err);
+
+// Frees a pull that was not committed; NULL is nothing to do.
+//
+// # Safety
+// `pull` is NULL or a live pull that no other call uses.
+void ruv_pull_free(struct ruv_pull *pull);
+
+// Writes 1 into `cached` if any state of the collection is cached, else 0. UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `cached` and `err` are NULL or
+// writable.
+int32_t ruv_lake_is_cached(const struct ruv_lake *lake,
+                           const uint8_t *backend,
+                           size_t backend_len,
+                           const uint8_t *collection,
+                           size_t collection_len,
+                           uint64_t *cached,
+                           struct ruv_error *err);
+
+// Drops what is cached of a collection, also of a frozen one; `dropped` gets 1 if there was anything,
+// else 0. UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `dropped` and `err` are NULL or
+// writable.
+int32_t ruv_lake_invalidate(const struct ruv_lake *lake,
+                            const uint8_t *backend,
+                            size_t backend_len,
+                            const uint8_t *collection,
+                            size_t collection_len,
+                            uint64_t *dropped,
+                            struct ruv_error *err);
+
+// Writes the witness of what is cached of a collection, 64 hex digits and a NUL, into the caller's
+// `witness` of at least 65 bytes; NOT_CACHED. UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `witness` is NULL or has `capacity`
+// bytes; `err` is NULL or writable.
+int32_t ruv_lake_witness(const struct ruv_lake *lake,
+                         const uint8_t *backend,
+                         size_t backend_len,
+                         const uint8_t *collection,
+                         size_t collection_len,
+                         char *witness,
+                         size_t capacity,
+                         struct ruv_error *err);
+
+// Writes the sidecar `table.rulake.json` of what a search would now be answered from into the folder
+// `dir`, whole or not at all. `observed`, `cancel` and `deadline_nanos` as in `ruv_lake_look`; BUNDLE.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `observed` and `cancel` are NULL or
+// readable; `err` is NULL or writable.
+int32_t ruv_lake_publish(const struct ruv_lake *lake,
+                         const uint8_t *backend,
+                         size_t backend_len,
+                         const uint8_t *collection,
+                         size_t collection_len,
+                         const struct ruv_generation *observed,
+                         const int32_t *cancel,
+                         int64_t deadline_nanos,
+                         const uint8_t *dir,
+                         size_t dir_len,
+                         struct ruv_error *err);
+
+// Drops what is cached of a collection if the sidecar in the folder `dir` tells of another state;
+// `found` gets a `ruv_refresh`. BUNDLE, UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `found` and `err` are NULL or
+// writable.
+int32_t ruv_lake_refresh(const struct ruv_lake *lake,
+                         const uint8_t *backend,
+                         size_t backend_len,
+                         const uint8_t *collection,
+                         size_t collection_len,
+                         const uint8_t *dir,
+                         size_t dir_len,
+                         uint32_t *found,
+                         struct ruv_error *err);
+
+// Saves what is cached of a collection to the folder `dir`: the index, and its sidecar last.
+// NOT_CACHED, PERSIST, BUNDLE, UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `err` is NULL or writable.
+int32_t ruv_lake_save(const struct ruv_lake *lake,
+                      const uint8_t *backend,
+                      size_t backend_len,
+                      const uint8_t *collection,
+                      size_t collection_len,
+                      const uint8_t *dir,
+                      size_t dir_len,
+                      struct ruv_error *err);
+
+// Caches what was saved of a collection in the folder `dir`; `rows`, unless NULL, gets its rows.
+// BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `rows` and `err` are NULL or writable.
+int32_t ruv_lake_warm(const struct ruv_lake *lake,
+                      const uint8_t *backend,
+                      size_t backend_len,
+                      const uint8_t *collection,
+                      size_t collection_len,
+                      const uint8_t *dir,
+                      size_t dir_len,
+                      uint64_t *rows,
+                      struct ruv_error *err);
+
+// Writes what the cache did, over all backends that are or were there, into the caller's `total`,
+// and for each collection of those that are there into its `each`, in the order of the names, which
+// are written to `names`, two lines each: the backend's id and the collection. `count` gets the
+// number of collections and `length` the bytes of the names without the NUL after them; where
+// either does not fit, neither is written: ask again.
+//
+// # Safety
+// `lake` is live; `each` has room for `places` structs, `names` for `capacity` bytes; `total`,
+// `count`, `length` and `err` are NULL or writable.
+int32_t ruv_lake_stats(const struct ruv_lake *lake,
+                       struct ruv_cache_stats *total,
+                       struct ruv_cache_stats *each,
+                       uint64_t places,
+                       uint64_t *count,
+                       char *names,
+                       size_t capacity,
+                       uint64_t *length,
+                       struct ruv_error *err);
+
+// Leaves the `k` nearest of the caller's `n` hits of several results in its arrays, nearest first,
+// ties by id, then by the result's number in `parts`, and writes how many into `hits`; with
+// `replicas` 1, hits of one id are one. ARGUMENT.
+//
+// # Safety
+// `ids`, `scores` and `parts` have `n` values; `hits` and `err` are NULL or writable.
+int32_t ruv_merge(int64_t *ids,
+                  float *scores,
+                  uint32_t *parts,
+                  uint64_t n,
+                  uint32_t k,
+                  uint32_t replicas,
+                  uint64_t *hits,
+                  struct ruv_error *err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -11,10 +11,11 @@ use rabitq::{
 
 use crate::error::{Failure, ruv_error};
 use crate::filter::ruv_filter;
+use crate::lake::{ruv_cache_stats, ruv_consistency, ruv_generation, ruv_lake_options, ruv_served};
 use crate::pointer::{product, shared, size, slice};
 
 /// Number of this ABI: it changes with every incompatible change, and a caller refuses any other.
-pub const RUV_ABI_VERSION: u32 = 3;
+pub const RUV_ABI_VERSION: u32 = 4;
 
 /// Largest dimension of a vector.
 pub const RUV_MAX_DIM: u32 = 8192;
@@ -243,6 +244,11 @@ pub(crate) fn struct_size(which: u32) -> usize {
         3 => size_of::<ruv_stats>(),
         4 => size_of::<ruv_index_info>(),
         5 => size_of::<ruv_recommendation>(),
+        6 => size_of::<ruv_generation>(),
+        7 => size_of::<ruv_lake_options>(),
+        8 => size_of::<ruv_consistency>(),
+        9 => size_of::<ruv_served>(),
+        10 => size_of::<ruv_cache_stats>(),
         _ => 0,
     }
 }
@@ -352,6 +358,20 @@ pub(crate) unsafe fn control<'a>(cancel: *const i32) -> Result<Control<'a>, Fail
         control.cancel = Some(unsafe { shared(cancel.cast::<AtomicI32>(), "cancel")? });
     }
     Ok(control)
+}
+
+/// # Safety
+/// As `control`.
+pub(crate) unsafe fn timed_control<'a>(
+    cancel: *const i32,
+    deadline_nanos: i64,
+) -> Result<Control<'a>, Failure> {
+    // SAFETY: the contract of this function.
+    let control = unsafe { control(cancel)? };
+    Ok(Control {
+        deadline: deadline(deadline_nanos),
+        ..control
+    })
 }
 
 /// # Safety

@@ -40,6 +40,26 @@ pub enum ruv_status {
     NullPointer = 13,
     /// a: the bytes asked for.
     OutOfMemory = 14,
+    /// A backend that the lake does not have, or no longer.
+    UnknownBackend = 15,
+    /// A collection that its backend does not have.
+    UnknownCollection = 16,
+    /// A backend under the id of another.
+    DuplicateBackend = 17,
+    /// A backend that failed. a: 1 if another try may succeed.
+    Backend = 18,
+    /// A sidecar that cannot be read, written or believed.
+    Bundle = 19,
+    /// A collection that the lake's cache has no room for. a: bytes needed, b: bytes allowed.
+    Budget = 20,
+    /// A frozen collection that was dropped and now has another generation.
+    Pinned = 21,
+    /// Nothing is cached of the collection.
+    NotCached = 22,
+    /// The caller is to bring the generation of an external backend.
+    NeedsGeneration = 23,
+    /// The caller is to pull a collection of an external backend.
+    NeedsPrime = 24,
 }
 
 /// Bytes of `ruv_error.message`, the closing NUL included.
@@ -98,6 +118,21 @@ impl Failure {
         Failure::new(ruv_status::NotFound, format!("no row has the id {id}")).with(id, 0)
     }
 
+    pub(crate) fn not_cached(backend: &str, collection: &str) -> Failure {
+        Failure::from(rulake::Error::NotCached {
+            backend: backend.into(),
+            collection: collection.into(),
+        })
+    }
+
+    pub(crate) fn needs_generation() -> Failure {
+        Failure::new(ruv_status::NeedsGeneration, "bring the generation".into())
+    }
+
+    pub(crate) fn needs_prime() -> Failure {
+        Failure::new(ruv_status::NeedsPrime, "pull the collection".into())
+    }
+
     pub(crate) fn out_of_memory(bytes: usize) -> Failure {
         Failure::from(Error::OutOfMemory {
             bytes: bytes as u64,
@@ -126,6 +161,28 @@ impl Failure {
 
     pub(crate) fn panicked(text: String) -> Failure {
         Failure::new(ruv_status::Panic, text)
+    }
+}
+
+impl From<rulake::Error> for Failure {
+    fn from(error: rulake::Error) -> Failure {
+        use rulake::Error as E;
+        let (status, a, b) = match &error {
+            E::Core(core) => return core.clone().into(),
+            E::UnknownBackend { .. } => (ruv_status::UnknownBackend, 0, 0),
+            E::UnknownCollection { .. } => (ruv_status::UnknownCollection, 0, 0),
+            E::DuplicateBackend { .. } => (ruv_status::DuplicateBackend, 0, 0),
+            E::Argument { .. } => (ruv_status::Argument, 0, 0),
+            E::Bundle { .. } | E::WitnessMismatch { .. } => (ruv_status::Bundle, 0, 0),
+            E::File { .. } => (ruv_status::Persist, 0, 0),
+            E::Backend { transient, .. } => (ruv_status::Backend, i64::from(*transient), 0),
+            E::Budget { needed, allowed } => (ruv_status::Budget, *needed as i64, *allowed as i64),
+            E::Pinned { .. } => (ruv_status::Pinned, 0, 0),
+            E::NotCached { .. } => (ruv_status::NotCached, 0, 0),
+            E::Cancelled => (ruv_status::Cancelled, 0, 0),
+            E::Deadline => (ruv_status::Deadline, 0, 0),
+        };
+        Failure::new(status, error.to_string()).with(a, b)
     }
 }
 

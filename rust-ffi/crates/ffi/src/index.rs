@@ -1,6 +1,7 @@
 //! Indexes: made, changed, searched, read, saved.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use rabitq::{MappedRows, RangeHits, Source, VectorIndex};
 
@@ -13,7 +14,7 @@ use crate::pointer::{optional_out, out as out_pointer, product, shared, size, sl
 
 /// An index: any number of threads may search it while others change it.
 pub struct ruv_index {
-    core: Box<dyn VectorIndex>,
+    core: Arc<dyn VectorIndex>,
     poison: Poison,
     _live: Live,
 }
@@ -27,9 +28,9 @@ const _: fn() = || {
 };
 
 impl ruv_index {
-    fn new(core: Box<dyn VectorIndex>) -> ruv_index {
+    pub(crate) fn new(core: impl Into<Arc<dyn VectorIndex>>) -> ruv_index {
         ruv_index {
-            core,
+            core: core.into(),
             poison: Poison::default(),
             _live: Live::new(),
         }
