@@ -31,10 +31,10 @@ public class RuvectorH extends RuvectorLayouts {
     public static int RUV_MESSAGE_BYTES() {
         return RUV_MESSAGE_BYTES;
     }
-    private static final int RUV_ABI_VERSION = (int)3L;
+    private static final int RUV_ABI_VERSION = (int)4L;
     /**
      * {@snippet lang=c :
-     * #define RUV_ABI_VERSION 3
+     * #define RUV_ABI_VERSION 4
      * }
      */
     public static int RUV_ABI_VERSION() {
@@ -48,6 +48,51 @@ public class RuvectorH extends RuvectorLayouts {
      */
     public static int RUV_MAX_DIM() {
         return RUV_MAX_DIM;
+    }
+    private static final int RUV_GENERATION_BYTES = (int)4096L;
+    /**
+     * {@snippet lang=c :
+     * #define RUV_GENERATION_BYTES 4096
+     * }
+     */
+    public static int RUV_GENERATION_BYTES() {
+        return RUV_GENERATION_BYTES;
+    }
+    private static final int RUV_GENERATION_NONE = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define RUV_GENERATION_NONE 0
+     * }
+     */
+    public static int RUV_GENERATION_NONE() {
+        return RUV_GENERATION_NONE;
+    }
+    private static final int RUV_GENERATION_NUMBER = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define RUV_GENERATION_NUMBER 1
+     * }
+     */
+    public static int RUV_GENERATION_NUMBER() {
+        return RUV_GENERATION_NUMBER;
+    }
+    private static final int RUV_GENERATION_TEXT = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define RUV_GENERATION_TEXT 2
+     * }
+     */
+    public static int RUV_GENERATION_TEXT() {
+        return RUV_GENERATION_TEXT;
+    }
+    private static final int RUV_GENERATION_FAILED = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define RUV_GENERATION_FAILED 3
+     * }
+     */
+    public static int RUV_GENERATION_FAILED() {
+        return RUV_GENERATION_FAILED;
     }
     private static final int RUV_STATUS_OK = (int)0L;
     /**
@@ -183,6 +228,96 @@ public class RuvectorH extends RuvectorLayouts {
      */
     public static int RUV_STATUS_OUT_OF_MEMORY() {
         return RUV_STATUS_OUT_OF_MEMORY;
+    }
+    private static final int RUV_STATUS_UNKNOWN_BACKEND = (int)15L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_UNKNOWN_BACKEND = 15
+     * }
+     */
+    public static int RUV_STATUS_UNKNOWN_BACKEND() {
+        return RUV_STATUS_UNKNOWN_BACKEND;
+    }
+    private static final int RUV_STATUS_UNKNOWN_COLLECTION = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_UNKNOWN_COLLECTION = 16
+     * }
+     */
+    public static int RUV_STATUS_UNKNOWN_COLLECTION() {
+        return RUV_STATUS_UNKNOWN_COLLECTION;
+    }
+    private static final int RUV_STATUS_DUPLICATE_BACKEND = (int)17L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_DUPLICATE_BACKEND = 17
+     * }
+     */
+    public static int RUV_STATUS_DUPLICATE_BACKEND() {
+        return RUV_STATUS_DUPLICATE_BACKEND;
+    }
+    private static final int RUV_STATUS_BACKEND = (int)18L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_BACKEND = 18
+     * }
+     */
+    public static int RUV_STATUS_BACKEND() {
+        return RUV_STATUS_BACKEND;
+    }
+    private static final int RUV_STATUS_BUNDLE = (int)19L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_BUNDLE = 19
+     * }
+     */
+    public static int RUV_STATUS_BUNDLE() {
+        return RUV_STATUS_BUNDLE;
+    }
+    private static final int RUV_STATUS_BUDGET = (int)20L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_BUDGET = 20
+     * }
+     */
+    public static int RUV_STATUS_BUDGET() {
+        return RUV_STATUS_BUDGET;
+    }
+    private static final int RUV_STATUS_PINNED = (int)21L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_PINNED = 21
+     * }
+     */
+    public static int RUV_STATUS_PINNED() {
+        return RUV_STATUS_PINNED;
+    }
+    private static final int RUV_STATUS_NOT_CACHED = (int)22L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_NOT_CACHED = 22
+     * }
+     */
+    public static int RUV_STATUS_NOT_CACHED() {
+        return RUV_STATUS_NOT_CACHED;
+    }
+    private static final int RUV_STATUS_NEEDS_GENERATION = (int)23L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_NEEDS_GENERATION = 23
+     * }
+     */
+    public static int RUV_STATUS_NEEDS_GENERATION() {
+        return RUV_STATUS_NEEDS_GENERATION;
+    }
+    private static final int RUV_STATUS_NEEDS_PRIME = (int)24L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_status.RUV_STATUS_NEEDS_PRIME = 24
+     * }
+     */
+    public static int RUV_STATUS_NEEDS_PRIME() {
+        return RUV_STATUS_NEEDS_PRIME;
     }
     /**
      * {@snippet lang=c :
@@ -3316,6 +3451,2256 @@ public class RuvectorH extends RuvectorLayouts {
                 traceDowncall("ruv_index_build_to", options, source, source_len, offset, rows, stride, ids, first_id, path, path_len, max_bytes, cancel, err);
             }
             return (int)mh$.invokeExact(options, source, source_len, offset, rows, stride, ids, first_id, path, path_len, max_bytes, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_new {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_new")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_new"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_new(const struct ruv_lake_options *options, struct ruv_lake **out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_new$descriptor() {
+        return ruv_lake_new.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_new(const struct ruv_lake_options *options, struct ruv_lake **out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_new$handle() {
+        return ruv_lake_new.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_new(const struct ruv_lake_options *options, struct ruv_lake **out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_new$address() {
+        return ruv_lake_new.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_new(const struct ruv_lake_options *options, struct ruv_lake **out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_new(MemorySegment options, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_lake_new.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_new", options, out, err);
+            }
+            return (int)mh$.invokeExact(options, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_free {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_free")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_free"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void ruv_lake_free(struct ruv_lake *lake)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_free$descriptor() {
+        return ruv_lake_free.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void ruv_lake_free(struct ruv_lake *lake)
+     * }
+     */
+    public static MethodHandle ruv_lake_free$handle() {
+        return ruv_lake_free.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void ruv_lake_free(struct ruv_lake *lake)
+     * }
+     */
+    public static MemorySegment ruv_lake_free$address() {
+        return ruv_lake_free.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void ruv_lake_free(struct ruv_lake *lake)
+     * }
+     */
+    public static void ruv_lake_free(MemorySegment lake) {
+        var mh$ = ruv_lake_free.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_free", lake);
+            }
+            mh$.invokeExact(lake);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_local {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_local")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_local"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_local(const uint8_t *id, size_t id_len, struct ruv_backend **out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_local$descriptor() {
+        return ruv_backend_local.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_local(const uint8_t *id, size_t id_len, struct ruv_backend **out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_backend_local$handle() {
+        return ruv_backend_local.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_local(const uint8_t *id, size_t id_len, struct ruv_backend **out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_backend_local$address() {
+        return ruv_backend_local.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_backend_local(const uint8_t *id, size_t id_len, struct ruv_backend **out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_backend_local(MemorySegment id, long id_len, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_backend_local.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_local", id, id_len, out, err);
+            }
+            return (int)mh$.invokeExact(id, id_len, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_files {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_files")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_files"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_files(const uint8_t *id, size_t id_len, const uint8_t *root, size_t root_len, struct ruv_backend **out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_files$descriptor() {
+        return ruv_backend_files.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_files(const uint8_t *id, size_t id_len, const uint8_t *root, size_t root_len, struct ruv_backend **out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_backend_files$handle() {
+        return ruv_backend_files.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_files(const uint8_t *id, size_t id_len, const uint8_t *root, size_t root_len, struct ruv_backend **out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_backend_files$address() {
+        return ruv_backend_files.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_backend_files(const uint8_t *id, size_t id_len, const uint8_t *root, size_t root_len, struct ruv_backend **out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_backend_files(MemorySegment id, long id_len, MemorySegment root, long root_len, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_backend_files.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_files", id, id_len, root, root_len, out, err);
+            }
+            return (int)mh$.invokeExact(id, id_len, root, root_len, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_free {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_free")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_free"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void ruv_backend_free(struct ruv_backend *backend)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_free$descriptor() {
+        return ruv_backend_free.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void ruv_backend_free(struct ruv_backend *backend)
+     * }
+     */
+    public static MethodHandle ruv_backend_free$handle() {
+        return ruv_backend_free.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void ruv_backend_free(struct ruv_backend *backend)
+     * }
+     */
+    public static MemorySegment ruv_backend_free$address() {
+        return ruv_backend_free.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void ruv_backend_free(struct ruv_backend *backend)
+     * }
+     */
+    public static void ruv_backend_free(MemorySegment backend) {
+        var mh$ = ruv_backend_free.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_free", backend);
+            }
+            mh$.invokeExact(backend);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_replace {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_replace")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_replace"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_replace(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_replace$descriptor() {
+        return ruv_backend_replace.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_replace(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_backend_replace$handle() {
+        return ruv_backend_replace.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_replace(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_backend_replace$address() {
+        return ruv_backend_replace.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_backend_replace(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_backend_replace(MemorySegment backend, MemorySegment collection, long collection_len, MemorySegment data, long rows, int dim, long stride, MemorySegment ids, long first_id, MemorySegment err) {
+        var mh$ = ruv_backend_replace.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_replace", backend, collection, collection_len, data, rows, dim, stride, ids, first_id, err);
+            }
+            return (int)mh$.invokeExact(backend, collection, collection_len, data, rows, dim, stride, ids, first_id, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_upsert {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_upsert")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_upsert"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_upsert(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_upsert$descriptor() {
+        return ruv_backend_upsert.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_upsert(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_backend_upsert$handle() {
+        return ruv_backend_upsert.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_upsert(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_backend_upsert$address() {
+        return ruv_backend_upsert.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_backend_upsert(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_backend_upsert(MemorySegment backend, MemorySegment collection, long collection_len, MemorySegment data, long rows, int dim, long stride, MemorySegment ids, long first_id, MemorySegment err) {
+        var mh$ = ruv_backend_upsert.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_upsert", backend, collection, collection_len, data, rows, dim, stride, ids, first_id, err);
+            }
+            return (int)mh$.invokeExact(backend, collection, collection_len, data, rows, dim, stride, ids, first_id, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_remove {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_remove")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_remove"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_remove(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const int64_t *ids, uint64_t n, uint64_t *removed, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_remove$descriptor() {
+        return ruv_backend_remove.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_remove(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const int64_t *ids, uint64_t n, uint64_t *removed, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_backend_remove$handle() {
+        return ruv_backend_remove.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_remove(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const int64_t *ids, uint64_t n, uint64_t *removed, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_backend_remove$address() {
+        return ruv_backend_remove.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_backend_remove(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const int64_t *ids, uint64_t n, uint64_t *removed, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_backend_remove(MemorySegment backend, MemorySegment collection, long collection_len, MemorySegment ids, long n, MemorySegment removed, MemorySegment err) {
+        var mh$ = ruv_backend_remove.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_remove", backend, collection, collection_len, ids, n, removed, err);
+            }
+            return (int)mh$.invokeExact(backend, collection, collection_len, ids, n, removed, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_drop {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_drop")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_drop"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_drop(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, uint64_t *dropped, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_drop$descriptor() {
+        return ruv_backend_drop.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_drop(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, uint64_t *dropped, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_backend_drop$handle() {
+        return ruv_backend_drop.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_drop(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, uint64_t *dropped, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_backend_drop$address() {
+        return ruv_backend_drop.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_backend_drop(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, uint64_t *dropped, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_backend_drop(MemorySegment backend, MemorySegment collection, long collection_len, MemorySegment dropped, MemorySegment err) {
+        var mh$ = ruv_backend_drop.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_drop", backend, collection, collection_len, dropped, err);
+            }
+            return (int)mh$.invokeExact(backend, collection, collection_len, dropped, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_register_file {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_register_file")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_register_file"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_register_file(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const uint8_t *file, size_t file_len, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_register_file$descriptor() {
+        return ruv_backend_register_file.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_register_file(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const uint8_t *file, size_t file_len, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_backend_register_file$handle() {
+        return ruv_backend_register_file.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_register_file(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const uint8_t *file, size_t file_len, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_backend_register_file$address() {
+        return ruv_backend_register_file.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_backend_register_file(const struct ruv_backend *backend, const uint8_t *collection, size_t collection_len, const uint8_t *file, size_t file_len, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_backend_register_file(MemorySegment backend, MemorySegment collection, long collection_len, MemorySegment file, long file_len, MemorySegment err) {
+        var mh$ = ruv_backend_register_file.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_register_file", backend, collection, collection_len, file, file_len, err);
+            }
+            return (int)mh$.invokeExact(backend, collection, collection_len, file, file_len, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_backend_collections {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_backend_collections")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_backend_collections"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_collections(const struct ruv_backend *backend, char *text, size_t capacity, uint64_t *length, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_backend_collections$descriptor() {
+        return ruv_backend_collections.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_collections(const struct ruv_backend *backend, char *text, size_t capacity, uint64_t *length, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_backend_collections$handle() {
+        return ruv_backend_collections.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_backend_collections(const struct ruv_backend *backend, char *text, size_t capacity, uint64_t *length, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_backend_collections$address() {
+        return ruv_backend_collections.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_backend_collections(const struct ruv_backend *backend, char *text, size_t capacity, uint64_t *length, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_backend_collections(MemorySegment backend, MemorySegment text, long capacity, MemorySegment length, MemorySegment err) {
+        var mh$ = ruv_backend_collections.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_backend_collections", backend, text, capacity, length, err);
+            }
+            return (int)mh$.invokeExact(backend, text, capacity, length, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_register {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_register")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_register"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_register(const struct ruv_lake *lake, const struct ruv_backend *backend, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_register$descriptor() {
+        return ruv_lake_register.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_register(const struct ruv_lake *lake, const struct ruv_backend *backend, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_register$handle() {
+        return ruv_lake_register.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_register(const struct ruv_lake *lake, const struct ruv_backend *backend, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_register$address() {
+        return ruv_lake_register.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_register(const struct ruv_lake *lake, const struct ruv_backend *backend, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_register(MemorySegment lake, MemorySegment backend, MemorySegment err) {
+        var mh$ = ruv_lake_register.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_register", lake, backend, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_register_external {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_register_external")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_register_external"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_register_external(const struct ruv_lake *lake, const uint8_t *id, size_t id_len, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_register_external$descriptor() {
+        return ruv_lake_register_external.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_register_external(const struct ruv_lake *lake, const uint8_t *id, size_t id_len, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_register_external$handle() {
+        return ruv_lake_register_external.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_register_external(const struct ruv_lake *lake, const uint8_t *id, size_t id_len, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_register_external$address() {
+        return ruv_lake_register_external.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_register_external(const struct ruv_lake *lake, const uint8_t *id, size_t id_len, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_register_external(MemorySegment lake, MemorySegment id, long id_len, MemorySegment err) {
+        var mh$ = ruv_lake_register_external.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_register_external", lake, id, id_len, err);
+            }
+            return (int)mh$.invokeExact(lake, id, id_len, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_unregister {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_unregister")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_unregister"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_unregister(const struct ruv_lake *lake, const uint8_t *id, size_t id_len, uint64_t *found, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_unregister$descriptor() {
+        return ruv_lake_unregister.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_unregister(const struct ruv_lake *lake, const uint8_t *id, size_t id_len, uint64_t *found, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_unregister$handle() {
+        return ruv_lake_unregister.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_unregister(const struct ruv_lake *lake, const uint8_t *id, size_t id_len, uint64_t *found, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_unregister$address() {
+        return ruv_lake_unregister.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_unregister(const struct ruv_lake *lake, const uint8_t *id, size_t id_len, uint64_t *found, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_unregister(MemorySegment lake, MemorySegment id, long id_len, MemorySegment found, MemorySegment err) {
+        var mh$ = ruv_lake_unregister.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_unregister", lake, id, id_len, found, err);
+            }
+            return (int)mh$.invokeExact(lake, id, id_len, found, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_set_consistency {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_set_consistency")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_set_consistency"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_set_consistency(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_consistency *consistency, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_set_consistency$descriptor() {
+        return ruv_lake_set_consistency.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_set_consistency(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_consistency *consistency, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_set_consistency$handle() {
+        return ruv_lake_set_consistency.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_set_consistency(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_consistency *consistency, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_set_consistency$address() {
+        return ruv_lake_set_consistency.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_set_consistency(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_consistency *consistency, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_set_consistency(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment consistency, MemorySegment err) {
+        var mh$ = ruv_lake_set_consistency.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_set_consistency", lake, backend, backend_len, collection, collection_len, consistency, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, consistency, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_look {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_look")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_look"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_look(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, uint32_t pulled, uint64_t known_state, const int32_t *cancel, int64_t deadline_nanos, struct ruv_served *served, struct ruv_index **out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_look$descriptor() {
+        return ruv_lake_look.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_look(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, uint32_t pulled, uint64_t known_state, const int32_t *cancel, int64_t deadline_nanos, struct ruv_served *served, struct ruv_index **out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_look$handle() {
+        return ruv_lake_look.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_look(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, uint32_t pulled, uint64_t known_state, const int32_t *cancel, int64_t deadline_nanos, struct ruv_served *served, struct ruv_index **out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_look$address() {
+        return ruv_lake_look.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_look(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, uint32_t pulled, uint64_t known_state, const int32_t *cancel, int64_t deadline_nanos, struct ruv_served *served, struct ruv_index **out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_look(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment observed, int pulled, long known_state, MemorySegment cancel, long deadline_nanos, MemorySegment served, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_lake_look.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_look", lake, backend, backend_len, collection, collection_len, observed, pulled, known_state, cancel, deadline_nanos, served, out, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, observed, pulled, known_state, cancel, deadline_nanos, served, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_prime {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_prime")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_prime"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_prime(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const int32_t *cancel, int64_t deadline_nanos, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_prime$descriptor() {
+        return ruv_lake_prime.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_prime(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const int32_t *cancel, int64_t deadline_nanos, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_prime$handle() {
+        return ruv_lake_prime.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_prime(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const int32_t *cancel, int64_t deadline_nanos, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_prime$address() {
+        return ruv_lake_prime.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_prime(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const int32_t *cancel, int64_t deadline_nanos, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_prime(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment cancel, long deadline_nanos, MemorySegment err) {
+        var mh$ = ruv_lake_prime.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_prime", lake, backend, backend_len, collection, collection_len, cancel, deadline_nanos, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, cancel, deadline_nanos, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_pull_begin {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_pull_begin")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_pull_begin"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_begin(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_pull **out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_pull_begin$descriptor() {
+        return ruv_pull_begin.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_begin(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_pull **out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_pull_begin$handle() {
+        return ruv_pull_begin.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_begin(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_pull **out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_pull_begin$address() {
+        return ruv_pull_begin.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_pull_begin(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_pull **out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_pull_begin(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_pull_begin.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_pull_begin", lake, backend, backend_len, collection, collection_len, out, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_pull_begin_changes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_pull_begin_changes")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_pull_begin_changes"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_begin_changes(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_generation *since, struct ruv_pull **out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_pull_begin_changes$descriptor() {
+        return ruv_pull_begin_changes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_begin_changes(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_generation *since, struct ruv_pull **out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_pull_begin_changes$handle() {
+        return ruv_pull_begin_changes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_begin_changes(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_generation *since, struct ruv_pull **out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_pull_begin_changes$address() {
+        return ruv_pull_begin_changes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_pull_begin_changes(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_generation *since, struct ruv_pull **out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_pull_begin_changes(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment since, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_pull_begin_changes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_pull_begin_changes", lake, backend, backend_len, collection, collection_len, since, out, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, since, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_pull_expect {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_pull_expect")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_pull_expect"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_expect(const struct ruv_pull *pull, uint64_t rows, uint32_t dim, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_pull_expect$descriptor() {
+        return ruv_pull_expect.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_expect(const struct ruv_pull *pull, uint64_t rows, uint32_t dim, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_pull_expect$handle() {
+        return ruv_pull_expect.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_expect(const struct ruv_pull *pull, uint64_t rows, uint32_t dim, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_pull_expect$address() {
+        return ruv_pull_expect.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_pull_expect(const struct ruv_pull *pull, uint64_t rows, uint32_t dim, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_pull_expect(MemorySegment pull, long rows, int dim, MemorySegment err) {
+        var mh$ = ruv_pull_expect.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_pull_expect", pull, rows, dim, err);
+            }
+            return (int)mh$.invokeExact(pull, rows, dim, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_pull_snapshot {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_pull_snapshot")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_pull_snapshot"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_snapshot(const struct ruv_pull *pull, const struct ruv_generation *generation, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_pull_snapshot$descriptor() {
+        return ruv_pull_snapshot.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_snapshot(const struct ruv_pull *pull, const struct ruv_generation *generation, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_pull_snapshot$handle() {
+        return ruv_pull_snapshot.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_snapshot(const struct ruv_pull *pull, const struct ruv_generation *generation, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_pull_snapshot$address() {
+        return ruv_pull_snapshot.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_pull_snapshot(const struct ruv_pull *pull, const struct ruv_generation *generation, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_pull_snapshot(MemorySegment pull, MemorySegment generation, MemorySegment err) {
+        var mh$ = ruv_pull_snapshot.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_pull_snapshot", pull, generation, err);
+            }
+            return (int)mh$.invokeExact(pull, generation, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_pull_add {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_pull_add")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_pull_add"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_add(const struct ruv_pull *pull, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_pull_add$descriptor() {
+        return ruv_pull_add.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_add(const struct ruv_pull *pull, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_pull_add$handle() {
+        return ruv_pull_add.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_add(const struct ruv_pull *pull, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_pull_add$address() {
+        return ruv_pull_add.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_pull_add(const struct ruv_pull *pull, const float *data, uint64_t rows, uint32_t dim, uint64_t stride, const int64_t *ids, int64_t first_id, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_pull_add(MemorySegment pull, MemorySegment data, long rows, int dim, long stride, MemorySegment ids, long first_id, MemorySegment err) {
+        var mh$ = ruv_pull_add.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_pull_add", pull, data, rows, dim, stride, ids, first_id, err);
+            }
+            return (int)mh$.invokeExact(pull, data, rows, dim, stride, ids, first_id, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_pull_remove {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_pull_remove")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_pull_remove"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_remove(const struct ruv_pull *pull, const int64_t *ids, uint64_t n, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_pull_remove$descriptor() {
+        return ruv_pull_remove.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_remove(const struct ruv_pull *pull, const int64_t *ids, uint64_t n, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_pull_remove$handle() {
+        return ruv_pull_remove.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_remove(const struct ruv_pull *pull, const int64_t *ids, uint64_t n, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_pull_remove$address() {
+        return ruv_pull_remove.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_pull_remove(const struct ruv_pull *pull, const int64_t *ids, uint64_t n, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_pull_remove(MemorySegment pull, MemorySegment ids, long n, MemorySegment err) {
+        var mh$ = ruv_pull_remove.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_pull_remove", pull, ids, n, err);
+            }
+            return (int)mh$.invokeExact(pull, ids, n, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_pull_commit {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_pull_commit")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_pull_commit"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_commit(struct ruv_pull *pull, const struct ruv_generation *generation, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_pull_commit$descriptor() {
+        return ruv_pull_commit.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_commit(struct ruv_pull *pull, const struct ruv_generation *generation, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_pull_commit$handle() {
+        return ruv_pull_commit.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_pull_commit(struct ruv_pull *pull, const struct ruv_generation *generation, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_pull_commit$address() {
+        return ruv_pull_commit.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_pull_commit(struct ruv_pull *pull, const struct ruv_generation *generation, const int32_t *cancel, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_pull_commit(MemorySegment pull, MemorySegment generation, MemorySegment cancel, MemorySegment err) {
+        var mh$ = ruv_pull_commit.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_pull_commit", pull, generation, cancel, err);
+            }
+            return (int)mh$.invokeExact(pull, generation, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_pull_free {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_pull_free")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_pull_free"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void ruv_pull_free(struct ruv_pull *pull)
+     * }
+     */
+    public static FunctionDescriptor ruv_pull_free$descriptor() {
+        return ruv_pull_free.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void ruv_pull_free(struct ruv_pull *pull)
+     * }
+     */
+    public static MethodHandle ruv_pull_free$handle() {
+        return ruv_pull_free.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void ruv_pull_free(struct ruv_pull *pull)
+     * }
+     */
+    public static MemorySegment ruv_pull_free$address() {
+        return ruv_pull_free.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void ruv_pull_free(struct ruv_pull *pull)
+     * }
+     */
+    public static void ruv_pull_free(MemorySegment pull) {
+        var mh$ = ruv_pull_free.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_pull_free", pull);
+            }
+            mh$.invokeExact(pull);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_is_cached {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_is_cached")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_is_cached"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_is_cached(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, uint64_t *cached, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_is_cached$descriptor() {
+        return ruv_lake_is_cached.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_is_cached(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, uint64_t *cached, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_is_cached$handle() {
+        return ruv_lake_is_cached.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_is_cached(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, uint64_t *cached, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_is_cached$address() {
+        return ruv_lake_is_cached.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_is_cached(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, uint64_t *cached, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_is_cached(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment cached, MemorySegment err) {
+        var mh$ = ruv_lake_is_cached.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_is_cached", lake, backend, backend_len, collection, collection_len, cached, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, cached, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_invalidate {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_invalidate")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_invalidate"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_invalidate(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, uint64_t *dropped, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_invalidate$descriptor() {
+        return ruv_lake_invalidate.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_invalidate(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, uint64_t *dropped, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_invalidate$handle() {
+        return ruv_lake_invalidate.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_invalidate(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, uint64_t *dropped, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_invalidate$address() {
+        return ruv_lake_invalidate.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_invalidate(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, uint64_t *dropped, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_invalidate(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment dropped, MemorySegment err) {
+        var mh$ = ruv_lake_invalidate.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_invalidate", lake, backend, backend_len, collection, collection_len, dropped, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, dropped, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_witness {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_witness")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_witness"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_witness(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, char *witness, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_witness$descriptor() {
+        return ruv_lake_witness.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_witness(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, char *witness, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_witness$handle() {
+        return ruv_lake_witness.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_witness(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, char *witness, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_witness$address() {
+        return ruv_lake_witness.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_witness(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, char *witness, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_witness(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment witness, long capacity, MemorySegment err) {
+        var mh$ = ruv_lake_witness.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_witness", lake, backend, backend_len, collection, collection_len, witness, capacity, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, witness, capacity, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_publish {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_publish")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_publish"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_publish(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_publish$descriptor() {
+        return ruv_lake_publish.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_publish(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_publish$handle() {
+        return ruv_lake_publish.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_publish(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_publish$address() {
+        return ruv_lake_publish.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_publish(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_publish(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment observed, MemorySegment cancel, long deadline_nanos, MemorySegment dir, long dir_len, MemorySegment err) {
+        var mh$ = ruv_lake_publish.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_publish", lake, backend, backend_len, collection, collection_len, observed, cancel, deadline_nanos, dir, dir_len, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, observed, cancel, deadline_nanos, dir, dir_len, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_refresh {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_refresh")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_refresh"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_refresh$descriptor() {
+        return ruv_lake_refresh.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_refresh$handle() {
+        return ruv_lake_refresh.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_refresh$address() {
+        return ruv_lake_refresh.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_refresh(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment dir, long dir_len, MemorySegment found, MemorySegment err) {
+        var mh$ = ruv_lake_refresh.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_refresh", lake, backend, backend_len, collection, collection_len, dir, dir_len, found, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, dir, dir_len, found, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_save {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_save")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_save"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_save$descriptor() {
+        return ruv_lake_save.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_save$handle() {
+        return ruv_lake_save.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_save$address() {
+        return ruv_lake_save.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_save(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment dir, long dir_len, MemorySegment err) {
+        var mh$ = ruv_lake_save.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_save", lake, backend, backend_len, collection, collection_len, dir, dir_len, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, dir, dir_len, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_warm {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_warm")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_warm"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_warm$descriptor() {
+        return ruv_lake_warm.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_warm$handle() {
+        return ruv_lake_warm.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_warm$address() {
+        return ruv_lake_warm.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_warm(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment dir, long dir_len, MemorySegment rows, MemorySegment err) {
+        var mh$ = ruv_lake_warm.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_warm", lake, backend, backend_len, collection, collection_len, dir, dir_len, rows, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, dir, dir_len, rows, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_stats {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_stats")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_stats"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_stats(const struct ruv_lake *lake, struct ruv_cache_stats *total, struct ruv_cache_stats *each, uint64_t places, uint64_t *count, char *names, size_t capacity, uint64_t *length, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_stats$descriptor() {
+        return ruv_lake_stats.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_stats(const struct ruv_lake *lake, struct ruv_cache_stats *total, struct ruv_cache_stats *each, uint64_t places, uint64_t *count, char *names, size_t capacity, uint64_t *length, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_stats$handle() {
+        return ruv_lake_stats.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_stats(const struct ruv_lake *lake, struct ruv_cache_stats *total, struct ruv_cache_stats *each, uint64_t places, uint64_t *count, char *names, size_t capacity, uint64_t *length, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_stats$address() {
+        return ruv_lake_stats.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_stats(const struct ruv_lake *lake, struct ruv_cache_stats *total, struct ruv_cache_stats *each, uint64_t places, uint64_t *count, char *names, size_t capacity, uint64_t *length, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_stats(MemorySegment lake, MemorySegment total, MemorySegment each, long places, MemorySegment count, MemorySegment names, long capacity, MemorySegment length, MemorySegment err) {
+        var mh$ = ruv_lake_stats.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_stats", lake, total, each, places, count, names, capacity, length, err);
+            }
+            return (int)mh$.invokeExact(lake, total, each, places, count, names, capacity, length, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_merge {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_merge")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_merge"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_merge(int64_t *ids, float *scores, uint32_t *parts, uint64_t n, uint32_t k, uint32_t replicas, uint64_t *hits, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_merge$descriptor() {
+        return ruv_merge.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_merge(int64_t *ids, float *scores, uint32_t *parts, uint64_t n, uint32_t k, uint32_t replicas, uint64_t *hits, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_merge$handle() {
+        return ruv_merge.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_merge(int64_t *ids, float *scores, uint32_t *parts, uint64_t n, uint32_t k, uint32_t replicas, uint64_t *hits, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_merge$address() {
+        return ruv_merge.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_merge(int64_t *ids, float *scores, uint32_t *parts, uint64_t n, uint32_t k, uint32_t replicas, uint64_t *hits, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_merge(MemorySegment ids, MemorySegment scores, MemorySegment parts, long n, int k, int replicas, MemorySegment hits, MemorySegment err) {
+        var mh$ = ruv_merge.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_merge", ids, scores, parts, n, k, replicas, hits, err);
+            }
+            return (int)mh$.invokeExact(ids, scores, parts, n, k, replicas, hits, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
