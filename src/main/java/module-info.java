@@ -12,4 +12,5 @@ module io.ruvector {
 
   exports io.ruvector;
   exports io.ruvector.index;
+  exports io.ruvector.lake;
 }

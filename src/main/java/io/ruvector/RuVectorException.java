@@ -23,6 +23,24 @@ public class RuVectorException extends RuntimeException {
     UNSUPPORTED,
     /** A file cannot be read or written, or is not what it should be. */
     PERSIST,
+    /** A backend that the lake does not have, or no longer. */
+    UNKNOWN_BACKEND,
+    /** A collection that its backend does not have. */
+    UNKNOWN_COLLECTION,
+    /** A backend under the id of another one. */
+    DUPLICATE_BACKEND,
+    /** A backend failed, and nothing cached may stand in for it. */
+    BACKEND,
+    /** A sidecar cannot be read or written, or tells of something else. */
+    BUNDLE,
+    /** A collection is larger than the lake's cache may be. */
+    BUDGET,
+    /**
+     * A frozen collection was dropped from the cache, and its backend now has another generation.
+     */
+    PINNED,
+    /** Nothing is cached of a collection. */
+    NOT_CACHED,
     /** The time given to a search ran out. */
     DEADLINE,
     /** The native code failed in a way that is a fault of this library. */

@@ -1,7 +1,9 @@
 package io.ruvector.index;
 
+import io.ruvector.internal.AsyncCall;
 import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
+import io.ruvector.internal.IndexAccess;
 import io.ruvector.internal.NativeFilter;
 import io.ruvector.internal.NativeIndex;
 import io.ruvector.internal.NativeIndex.Parameters;
@@ -12,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -25,6 +28,10 @@ abstract class AbstractIndex implements VectorIndex {
 
   /** The longest array that each virtual machine can allocate. */
   private static final int MAX_ARRAY = Integer.MAX_VALUE - 8;
+
+  static {
+    IndexAccess.set(new Access());
+  }
 
   private final NativeIndex index;
   private final IndexKind kind;
@@ -560,6 +567,97 @@ abstract class AbstractIndex implements VectorIndex {
     } catch (RuntimeException e) {
       // Closed meanwhile, or poisoned: a description must not be what fails.
       return "%s[%s]".formatted(name, e.getMessage());
+    }
+  }
+
+  private static final class Access extends IndexAccess {
+    @Override
+    public VectorIndex wrap(NativeIndex index) {
+      return of(index);
+    }
+
+    @Override
+    public SearchResult search(
+        VectorIndex index,
+        SearchRequest request,
+        @Nullable Cancellation cancellation,
+        long timeoutNanos) {
+      AbstractIndex own = (AbstractIndex) index;
+      own.checkRequest(request);
+      return own.search(request, cancellation, timeoutNanos);
+    }
+
+    @Override
+    public BatchResult searchBatch(
+        VectorIndex index,
+        Vectors queries,
+        SearchRequest template,
+        @Nullable Cancellation cancellation,
+        long timeoutNanos) {
+      AbstractIndex own = (AbstractIndex) index;
+      own.checkTemplate(queries, template);
+      return own.searchBatch(queries, template, cancellation, timeoutNanos);
+    }
+
+    @Override
+    public SearchResult none() {
+      return new SearchResult(new long[0], new float[0], 0, 0, 0, 0);
+    }
+
+    @Override
+    public SearchResult none(SearchRequest request, int dim) {
+      float[] array = request.array();
+      checkEmpty(
+          dim, array != null ? array.length : (int) (segment(request).byteSize() / Float.BYTES));
+      return none();
+    }
+
+    @Override
+    public BatchResult none(Vectors queries, SearchRequest template, int dim) {
+      checkEmpty(dim, queries.dim());
+      int places = Math.toIntExact(Math.multiplyExact(queries.rows(), (long) template.k()));
+      long[] ids = new long[places];
+      float[] scores = new float[places];
+      Arrays.fill(ids, -1);
+      Arrays.fill(scores, Float.POSITIVE_INFINITY);
+      int[] counts = new int[(int) queries.rows()];
+      return new BatchResult(template.k(), ids, scores, counts, new SearchStats(0, 0, 0, 0));
+    }
+
+    private static void checkEmpty(int dim, int actual) {
+      if (dim != 0 && actual != dim) {
+        throw new DimensionMismatchException(dim, actual);
+      }
+    }
+
+    @Override
+    public SearchRequest detached(SearchRequest request) {
+      return request.detached();
+    }
+
+    @Override
+    public long timeoutNanos(SearchRequest request) {
+      return request.parameters().timeoutNanos();
+    }
+
+    @Override
+    public Rows rows(Vectors vectors) {
+      return vectors.nativeRows("rows");
+    }
+
+    @Override
+    public RowIds ids(Ids ids, long rows, Arena arena) {
+      return ids.forRows(rows, arena);
+    }
+
+    @Override
+    public NativeIndex.Options options(IndexKind kind, IndexOptions options) {
+      return nativeOptions(kind, 1, options);
+    }
+
+    @Override
+    public void checkShareable(Vectors vectors) {
+      vectors.checkShareable("queries");
     }
   }
 }

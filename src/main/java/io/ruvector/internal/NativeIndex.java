@@ -137,6 +137,11 @@ public final class NativeIndex {
     int construct(Arena arena, MemorySegment out, MemorySegment error);
   }
 
+  /** An index that a lake serves. */
+  static NativeIndex shared(MemorySegment address) {
+    return new NativeIndex("the lake's index", address);
+  }
+
   private static NativeIndex construct(String name, Constructor constructor) {
     NativeLibrary.require();
     return SearchPool.call(

@@ -2,11 +2,16 @@ package io.ruvector.internal;
 
 import io.ruvector.NativeLibraryException;
 import io.ruvector.internal.ffi.RuvectorH;
+import io.ruvector.internal.ffi.ruv_cache_stats;
+import io.ruvector.internal.ffi.ruv_consistency;
 import io.ruvector.internal.ffi.ruv_error;
+import io.ruvector.internal.ffi.ruv_generation;
 import io.ruvector.internal.ffi.ruv_index_info;
 import io.ruvector.internal.ffi.ruv_index_options;
+import io.ruvector.internal.ffi.ruv_lake_options;
 import io.ruvector.internal.ffi.ruv_recommendation;
 import io.ruvector.internal.ffi.ruv_search;
+import io.ruvector.internal.ffi.ruv_served;
 import io.ruvector.internal.ffi.ruv_stats;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
@@ -31,7 +36,12 @@ public final class NativeLibrary {
         ruv_search.layout(),
         ruv_stats.layout(),
         ruv_index_info.layout(),
-        ruv_recommendation.layout());
+        ruv_recommendation.layout(),
+        ruv_generation.layout(),
+        ruv_lake_options.layout(),
+        ruv_consistency.layout(),
+        ruv_served.layout(),
+        ruv_cache_stats.layout());
   }
 
   private static final class Holder {

@@ -1,12 +1,15 @@
 package io.ruvector.internal;
 
 import io.ruvector.internal.ffi.ruv_error;
+import io.ruvector.internal.ffi.ruv_generation;
 import io.ruvector.internal.ffi.ruv_search;
+import io.ruvector.internal.ffi.ruv_served;
 import io.ruvector.internal.ffi.ruv_stats;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Off-heap memory for one native call: its structs, the copy of its query and its results.
@@ -42,6 +45,8 @@ final class Scratch implements AutoCloseable {
   /** A flag that stops the call when another thread sets it. */
   final MemorySegment cancel;
 
+  private @Nullable MemorySegment served;
+  private @Nullable MemorySegment observed;
   private MemorySegment query;
   private MemorySegment ids;
   private MemorySegment scores;
@@ -75,6 +80,22 @@ final class Scratch implements AutoCloseable {
     var scratch = new Scratch();
     scratch.home = home;
     return scratch;
+  }
+
+  /** Room for what a lake serves. */
+  MemorySegment served() {
+    if (served == null) {
+      served = ruv_served.allocate(Arena.ofAuto());
+    }
+    return served;
+  }
+
+  /** Room for a generation. */
+  MemorySegment observed() {
+    if (observed == null) {
+      observed = ruv_generation.allocate(Arena.ofAuto());
+    }
+    return observed;
   }
 
   /** Gives the memory back to the pool. */

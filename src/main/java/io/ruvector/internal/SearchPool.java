@@ -58,9 +58,9 @@ public final class SearchPool {
     Holder.POOL.execute(task);
   }
 
-  /** Takes a task back, if it has not begun. */
-  public static void remove(Runnable task) {
-    Holder.POOL.remove(task);
+  /** Takes a task back; false if it has begun. */
+  public static boolean remove(Runnable task) {
+    return Holder.POOL.remove(task);
   }
 
   /** Sets the number of threads. */
@@ -92,7 +92,7 @@ public final class SearchPool {
    * Makes a call that may take longer than some microseconds: on a platform thread if this is a
    * virtual one, whose carrier a native call would hold for as long.
    */
-  static <T> T call(Supplier<T> call) {
+  public static <T> T call(Supplier<T> call) {
     if (!Thread.currentThread().isVirtual()) {
       return call.get();
     }

@@ -10,6 +10,7 @@ import io.ruvector.index.IndexException;
 import io.ruvector.index.InvalidVectorException;
 import io.ruvector.index.PersistException;
 import io.ruvector.internal.ffi.ruv_error;
+import io.ruvector.lake.LakeException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
@@ -32,6 +33,16 @@ final class Status {
   static final int POISONED = 12;
   static final int NULL_POINTER = 13;
   static final int OUT_OF_MEMORY = 14;
+  static final int UNKNOWN_BACKEND = 15;
+  static final int UNKNOWN_COLLECTION = 16;
+  static final int DUPLICATE_BACKEND = 17;
+  static final int BACKEND = 18;
+  static final int BUNDLE = 19;
+  static final int BUDGET = 20;
+  static final int PINNED = 21;
+  static final int NOT_CACHED = 22;
+  static final int NEEDS_GENERATION = 23;
+  static final int NEEDS_PRIME = 24;
 
   private Status() {}
 
@@ -60,6 +71,14 @@ final class Status {
       case PANIC -> new RuVectorException(Code.PANIC, "the native code panicked: " + message);
       case POISONED -> new RuVectorException(Code.POISONED, message);
       case OUT_OF_MEMORY -> new RuVectorException(Code.OUT_OF_MEMORY, message);
+      case UNKNOWN_BACKEND -> new LakeException(Code.UNKNOWN_BACKEND, message);
+      case UNKNOWN_COLLECTION -> new LakeException(Code.UNKNOWN_COLLECTION, message);
+      case DUPLICATE_BACKEND -> new LakeException(Code.DUPLICATE_BACKEND, message);
+      case BACKEND -> new LakeException(Code.BACKEND, message);
+      case BUNDLE -> new LakeException(Code.BUNDLE, message);
+      case BUDGET -> new LakeException(Code.BUDGET, message);
+      case PINNED -> new LakeException(Code.PINNED, message);
+      case NOT_CACHED -> new LakeException(Code.NOT_CACHED, message);
       default ->
           new RuVectorException(Code.INTERNAL, "native status %d: %s".formatted(status, message));
     };

@@ -32,7 +32,7 @@ class NativeLibraryTest {
   @Test
   void theLibraryWasBuiltFromTheseSources() throws Exception {
     List<String> names = new ArrayList<>(List.of("Cargo.lock", "Cargo.toml"));
-    for (String crate : List.of("ffi", "rabitq", "simd")) {
+    for (String crate : List.of("ffi", "rabitq", "rulake", "simd")) {
       names.add("crates/%s/Cargo.toml".formatted(crate));
       try (Stream<Path> files = Files.walk(RUST.resolve("crates").resolve(crate).resolve("src"))) {
         files

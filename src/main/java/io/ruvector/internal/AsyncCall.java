@@ -1,15 +1,13 @@
-package io.ruvector.index;
+package io.ruvector.internal;
 
 import io.ruvector.DeadlineExceededException;
-import io.ruvector.internal.Cancellation;
-import io.ruvector.internal.SearchPool;
 import java.util.concurrent.CompletableFuture;
 
 /** A call that waits for a thread of the pool; its time counts from its submission. */
-final class AsyncCall<R> implements Runnable {
+public final class AsyncCall<R> implements Runnable {
   /** What is called, with the nanoseconds that are left of its time; 0: no limit. */
   @FunctionalInterface
-  interface Body<R> {
+  public interface Body<R> {
     R call(Cancellation cancellation, long nanosLeft);
   }
 
@@ -25,18 +23,35 @@ final class AsyncCall<R> implements Runnable {
     this.timeoutNanos = timeoutNanos;
   }
 
-  static <R> CompletableFuture<R> submit(Body<R> body, long timeoutNanos) {
+  /** Runs a body on the pool. */
+  public static <R> CompletableFuture<R> submit(Body<R> body, long timeoutNanos) {
+    return start(body, timeoutNanos).future;
+  }
+
+  /** The same, for who may {@linkplain #help} later. */
+  public static <R> AsyncCall<R> start(Body<R> body, long timeoutNanos) {
     var call = new AsyncCall<>(body, timeoutNanos);
     var _ = call.future.whenComplete((result, failure) -> call.stop());
     SearchPool.execute(call);
-    return call.future;
+    return call;
+  }
+
+  public CompletableFuture<R> future() {
+    return future;
+  }
+
+  /** Runs the body here if no thread of the pool has begun: who waits does the work. */
+  public void help() {
+    if (SearchPool.remove(this)) {
+      run();
+    }
   }
 
   /** However the future came to its end: by this call, a cancel, a timeout of the caller's. */
   private void stop() {
     cancellation.stop();
     if (!begun) {
-      SearchPool.remove(this);
+      var _ = SearchPool.remove(this);
     }
   }
 

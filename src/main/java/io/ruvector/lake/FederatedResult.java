@@ -1,0 +1,33 @@
+package io.ruvector.lake;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The nearest rows of several collections, and what became of each.
+ *
+ * @param hits the hits, nearest first; equal scores are ordered by id, then by target
+ * @param answers what each collection that answered found by itself
+ * @param failures why the others did not
+ */
+public record FederatedResult(
+    List<FederatedHit> hits, Map<Target, LakeResult> answers, Map<Target, Throwable> failures)
+    implements Iterable<FederatedHit> {
+  /** Copies the collections. */
+  public FederatedResult {
+    hits = List.copyOf(hits);
+    answers = Map.copyOf(answers);
+    failures = Map.copyOf(failures);
+  }
+
+  /** Whether every collection has answered. */
+  public boolean isComplete() {
+    return failures.isEmpty();
+  }
+
+  @Override
+  public Iterator<FederatedHit> iterator() {
+    return hits.iterator();
+  }
+}

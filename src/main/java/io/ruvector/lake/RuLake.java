@@ -1,0 +1,988 @@
+package io.ruvector.lake;
+
+import io.ruvector.DeadlineExceededException;
+import io.ruvector.RuVectorException.Code;
+import io.ruvector.index.BatchResult;
+import io.ruvector.index.IndexKind;
+import io.ruvector.index.IndexOptions;
+import io.ruvector.index.SearchRequest;
+import io.ruvector.index.SearchResult;
+import io.ruvector.index.VectorIndex;
+import io.ruvector.index.Vectors;
+import io.ruvector.internal.AsyncCall;
+import io.ruvector.internal.AsyncCall.Body;
+import io.ruvector.internal.Cancellation;
+import io.ruvector.internal.Checks;
+import io.ruvector.internal.IndexAccess;
+import io.ruvector.internal.NativeLake;
+import io.ruvector.internal.NativeLake.Look;
+import io.ruvector.internal.NativeLake.NativeTarget;
+import io.ruvector.internal.NativeLake.Observed;
+import io.ruvector.internal.NativeLake.Token;
+import io.ruvector.internal.NativePull;
+import io.ruvector.internal.SearchPool;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One search over vectors in many places: collections of backends, each pulled once into a cache
+ * that is as fast as a local index, and kept as new as its {@link Consistency} asks.
+ *
+ * {@snippet lang=java :
+ * try (var lake = RuLake.builder().build();
+ *     var memory = LocalBackend.create("memory")) {
+ *   memory.replace("words", Vectors.copyOf(rows), Ids.from(0));
+ *   lake.registerBackend(memory);
+ *   for (Hit hit : lake.search(Target.of("memory", "words"), query, 10)) {
+ *     System.out.println(hit.id() + " " + hit.score());
+ *   }
+ * }
+ * }
+ *
+ * <p>A search whose collection is cached costs the search of the index and, under {@link
+ * Consistency#fresh}, the reading of its backend's generation. One that is not cached is pulled
+ * first, once for all that wait for it.
+ *
+ * <p>Safe for use from many threads. Whoever builds it closes it, which stops pulls that run; the
+ * backends stay open.
+ */
+public final class RuLake implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(RuLake.class);
+  private static final IndexAccess ACCESS = IndexAccess.get();
+  private static final SearchResult NO_HITS = ACCESS.none();
+
+  /** Pulls of a collection whose generation changes meanwhile, before the lake gives up. */
+  private static final int PULLS = 5;
+
+  /** Tries of a call whose failures may pass by themselves. */
+  private static final int TRIES = 4;
+
+  /** The pause before the second try; it doubles from then on. */
+  private static final long FIRST_PAUSE_MILLIS = 20;
+
+  private final NativeLake lake;
+  private final Consistency consistency;
+  private final Executor executor;
+  private final Map<String, Optional<BackendAdapter>> backends = new ConcurrentHashMap<>();
+  private final Map<Target, Entry> entries = new ConcurrentHashMap<>();
+
+  private RuLake(Builder builder) {
+    consistency = builder.consistency;
+    executor = builder.executor;
+    lake =
+        NativeLake.create(
+            ACCESS.options(builder.kind, builder.options),
+            builder.maxCacheEntries,
+            builder.maxCacheBytes,
+            builder.ivfFrom,
+            consistency.trust());
+  }
+
+  /** A lake whose parts have their defaults until they are set. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Sets what a lake is made of. Not safe for use from many threads. */
+  public static final class Builder {
+    private IndexKind kind = IndexKind.RABITQ_PLUS;
+    private IndexOptions options = IndexOptions.defaults();
+    private long ivfFrom;
+    private long maxCacheEntries;
+    private long maxCacheBytes;
+    private Consistency consistency = Consistency.fresh();
+    private Executor executor =
+        Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("ruvector-lake-", 0).factory());
+
+    private Builder() {}
+
+    /** At most this many times k rows are compared exactly; 20 unless set. */
+    public Builder rerankFactor(int rerankFactor) {
+      options = options.rerankFactor(rerankFactor);
+      return this;
+    }
+
+    /** The seed of the codes' rotation, which witnesses cover; 42 unless set. */
+    public Builder rotationSeed(long rotationSeed) {
+      options = options.seed(rotationSeed);
+      return this;
+    }
+
+    /**
+     * How collections are coded; {@link IndexKind#RABITQ_PLUS} with its defaults unless set.
+     *
+     * @param kind the kind of the cached indexes
+     * @param options their options; where originals are kept is the cache's
+     */
+    public Builder index(IndexKind kind, IndexOptions options) {
+      this.kind = kind;
+      this.options = options;
+      return this;
+    }
+
+    /**
+     * Codes collections from this number of rows on as {@link IndexKind#IVF}; never unless set. IVF
+     * is the faster one from about 20,000 rows on, takes several times as long to build, and finds
+     * a little less.
+     *
+     * @param rows 1 or more
+     */
+    public Builder ivfFrom(long rows) {
+      ivfFrom = positive("rows", rows);
+      return this;
+    }
+
+    /** How many collections are cached at most; the least recently searched leave first. */
+    public Builder maxCacheEntries(long maxCacheEntries) {
+      this.maxCacheEntries = positive("maxCacheEntries", maxCacheEntries);
+      return this;
+    }
+
+    /**
+     * How many bytes all cached indexes take at most. While a collection is pulled, its rows and
+     * its new index come on top. A collection that is larger by itself is an error.
+     */
+    public Builder maxCacheBytes(long maxCacheBytes) {
+      this.maxCacheBytes = positive("maxCacheBytes", maxCacheBytes);
+      return this;
+    }
+
+    /** For collections without one of their own; {@link Consistency#fresh} unless set. */
+    public Builder consistency(Consistency consistency) {
+      this.consistency = consistency;
+      return this;
+    }
+
+    /** Where pulls of {@link BackendAdapter}s run; a virtual thread for each unless set. */
+    public Builder executor(Executor executor) {
+      this.executor = executor;
+      return this;
+    }
+
+    private static long positive(String name, long value) {
+      if (value < 1) {
+        throw Checks.illegal(name, value, "1 or more");
+      }
+      return value;
+    }
+
+    /**
+     * A lake without backends.
+     *
+     * @throws IllegalArgumentException if the kind does not allow the options
+     * @throws io.ruvector.NativeLibraryException if the native library cannot be loaded
+     */
+    public RuLake build() {
+      return new RuLake(this);
+    }
+  }
+
+  /** What this side knows of one collection. */
+  private static final class Entry {
+    final Target target;
+    final NativeTarget names;
+    final Flight flight = new Flight();
+    final AtomicBoolean revalidating = new AtomicBoolean();
+    volatile @Nullable Consistency own;
+    private volatile @Nullable Leased leased;
+    private boolean retired;
+
+    Entry(Target target) {
+      this.target = target;
+      this.names = new NativeTarget(target.backend(), target.collection());
+    }
+
+    /** What a look came to; null if it is older than what another thread has seen by now. */
+    @Nullable Leased accept(Look.Served served, @Nullable Leased known) {
+      if (known != null && known.state == served.state()) {
+        return known;
+      }
+      VectorIndex index = served.index() == null ? null : ACCESS.wrap(served.index());
+      synchronized (this) {
+        Leased current = leased;
+        if (retired || (current != null && current.state >= served.state())) {
+          if (index != null) {
+            index.close();
+          }
+          return current != null && current.state == served.state() ? current : null;
+        }
+        Token token = served.generation();
+        if (token == null) {
+          throw new AssertionError("a new state comes with its generation");
+        }
+        leased = new Leased(served.state(), index, served.rows(), served.dim(), generation(token));
+        if (current != null) {
+          current.close();
+        }
+        return leased;
+      }
+    }
+
+    synchronized void retire() {
+      retired = true;
+      flight.stop();
+      if (leased != null) {
+        leased.close();
+        leased = null;
+      }
+    }
+  }
+
+  /** A state of a collection: its rows never change. */
+  private record Leased(
+      long state, @Nullable VectorIndex index, long rows, int dim, Generation generation) {
+    void close() {
+      if (index != null) {
+        index.close();
+      }
+    }
+  }
+
+  /** What a search is answered from, and what was known of the generation. */
+  private record Lease(
+      Leased leased, Observed observed, @Nullable Instant confirmed, boolean stale) {}
+
+  /** The moment at which a call has used its time. */
+  private record Deadline(long start, long nanos) {
+    static Deadline in(long nanos) {
+      return new Deadline(System.nanoTime(), nanos);
+    }
+
+    /** What is left of it; 0: no limit. */
+    long left() {
+      if (nanos == 0) {
+        return 0;
+      }
+      long left = nanos - (System.nanoTime() - start);
+      if (left <= 0) {
+        throw new DeadlineExceededException(
+            "the search took longer than %d ms".formatted(nanos / 1_000_000));
+      }
+      return left;
+    }
+  }
+
+  static Token token(Generation generation) {
+    return switch (generation) {
+      case Generation.Num num -> new Token(null, num.value());
+      case Generation.Text text -> new Token(text.value(), 0);
+    };
+  }
+
+  private static Generation generation(Token token) {
+    return token.text() == null ? Generation.of(token.number()) : Generation.of(token.text());
+  }
+
+  /**
+   * Adds a backend.
+   *
+   * @throws LakeException if there is one of its id
+   * @throws IllegalArgumentException if its id is empty or has characters that no name may have
+   */
+  public void registerBackend(Backend backend) {
+    switch (backend) {
+      case LocalBackend local -> {
+        lake.register(local.nativeBackend());
+        backends.put(local.id(), Optional.empty());
+      }
+      case FsBackend files -> {
+        lake.register(files.nativeBackend());
+        backends.put(files.id(), Optional.empty());
+      }
+      case BackendAdapter adapter -> {
+        String id = adapter.id();
+        lake.registerExternal(id);
+        backends.put(id, Optional.of(adapter));
+      }
+    }
+  }
+
+  /**
+   * Takes a backend away with all that is cached of it; searches that run go on.
+   *
+   * @return false if there was none
+   */
+  public boolean unregisterBackend(String id) {
+    boolean found = lake.unregister(id);
+    backends.remove(id);
+    entries
+        .values()
+        .removeIf(
+            entry -> {
+              boolean gone = entry.target.backend().equals(id);
+              if (gone) {
+                entry.retire();
+              }
+              return gone;
+            });
+    return found;
+  }
+
+  /** The ids of all backends, sorted. */
+  public List<String> backendIds() {
+    return backends.keySet().stream().sorted().toList();
+  }
+
+  /**
+   * Sets how far one collection may be trusted.
+   *
+   * @param target the collection, which need not be there yet
+   * @param consistency what holds for it; null: what holds for the lake
+   * @throws LakeException if there is no such backend
+   */
+  public void setConsistency(Target target, @Nullable Consistency consistency) {
+    Entry entry = entry(target);
+    lake.setConsistency(entry.names, consistency == null ? null : consistency.trust());
+    entry.own = consistency;
+  }
+
+  /**
+   * The rows of a collection that are nearest to a query.
+   *
+   * @param target the collection
+   * @param query as many components as the collection has
+   * @param k how many rows, 1 or more
+   * @throws LakeException if there is no such collection, or it is too large for the cache
+   * @throws BackendException if its backend failed and nothing cached may stand in for it
+   * @throws io.ruvector.index.DimensionMismatchException if the query has another dimension
+   * @throws IllegalStateException if the lake is closed
+   */
+  public LakeResult search(Target target, float[] query, int k) {
+    return search(target, SearchRequest.of(query).k(k));
+  }
+
+  /**
+   * The rows of a collection that are nearest to a query.
+   *
+   * @param target the collection
+   * @param request what to search for; a filter of it is not a prepared one
+   * @throws LakeException if there is no such collection, or it is too large for the cache
+   * @throws BackendException if its backend failed and nothing cached may stand in for it
+   * @throws DeadlineExceededException if the request's time ran out, also in a pull
+   * @throws io.ruvector.index.DimensionMismatchException if the query has another dimension
+   * @throws IllegalStateException if the lake is closed
+   */
+  public LakeResult search(Target target, SearchRequest request) {
+    return onPlatform(
+        target, () -> search(target, request, null, Deadline.in(ACCESS.timeoutNanos(request))));
+  }
+
+  private LakeResult search(
+      Target target,
+      SearchRequest request,
+      @Nullable Cancellation cancellation,
+      Deadline deadline) {
+    return answer(
+        target,
+        cancellation,
+        deadline,
+        (lease, index) -> {
+          SearchResult hits =
+              index == null
+                  ? ACCESS.none(request, lease.leased.dim)
+                  : ACCESS.search(index, request, cancellation, deadline.left());
+          return new LakeResult(
+              target, hits, lease.leased.generation, lease.confirmed, lease.stale);
+        });
+  }
+
+  /**
+   * As {@link #search(Target, SearchRequest)}, on the pool of asynchronous searches; over a {@link
+   * BackendAdapter} on a virtual thread. Cancelling the future stops the search, and a pull that
+   * nobody else waits for.
+   *
+   * @throws java.util.concurrent.RejectedExecutionException if too many searches are waiting
+   */
+  public CompletableFuture<LakeResult> searchAsync(Target target, SearchRequest request) {
+    SearchRequest own = ACCESS.detached(request);
+    return async(
+        target,
+        ACCESS.timeoutNanos(request),
+        (cancellation, left) -> search(target, own, cancellation, Deadline.in(left)));
+  }
+
+  /**
+   * The rows of a collection that are nearest to each of many queries, all found in the same state
+   * of it, on all threads of the native pool.
+   *
+   * @param target the collection
+   * @param queries the queries, as many components as the collection has
+   * @param template how to search
+   * @throws LakeException if there is no such collection, or it is too large for the cache
+   * @throws BackendException if its backend failed and nothing cached may stand in for it
+   */
+  public LakeBatchResult searchBatch(Target target, Vectors queries, SearchRequest template) {
+    return onPlatform(
+        target,
+        () ->
+            searchBatch(
+                target, queries, template, null, Deadline.in(ACCESS.timeoutNanos(template))));
+  }
+
+  private LakeBatchResult searchBatch(
+      Target target,
+      Vectors queries,
+      SearchRequest template,
+      @Nullable Cancellation cancellation,
+      Deadline deadline) {
+    return answer(
+        target,
+        cancellation,
+        deadline,
+        (lease, index) -> {
+          BatchResult hits =
+              index == null
+                  ? ACCESS.none(queries, template, lease.leased.dim)
+                  : ACCESS.searchBatch(index, queries, template, cancellation, deadline.left());
+          return new LakeBatchResult(
+              target, hits, lease.leased.generation, lease.confirmed, lease.stale);
+        });
+  }
+
+  /** As {@link #searchBatch}, without waiting; the queries must not change meanwhile. */
+  public CompletableFuture<LakeBatchResult> searchBatchAsync(
+      Target target, Vectors queries, SearchRequest template) {
+    ACCESS.checkShareable(queries);
+    return async(
+        target,
+        ACCESS.timeoutNanos(template),
+        (cancellation, left) ->
+            searchBatch(target, queries, template, cancellation, Deadline.in(left)));
+  }
+
+  /** A search in what is leased; the index is null where it has no rows. */
+  @FunctionalInterface
+  private interface Answer<R> {
+    R in(Lease lease, @Nullable VectorIndex index);
+  }
+
+  private <R> R answer(
+      Target target, @Nullable Cancellation cancellation, Deadline deadline, Answer<R> answer) {
+    while (true) {
+      Lease lease = lease(target, cancellation, deadline);
+      VectorIndex index = lease.leased.rows == 0 ? null : lease.leased.index;
+      try {
+        return answer.in(lease, index);
+      } catch (IllegalStateException e) {
+        // Another thread has met a newer state meanwhile and closed this one.
+        if (index == null || !index.isClosed() || lake.isClosed()) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  private Entry entry(Target target) {
+    Entry entry = entries.get(target);
+    return entry != null ? entry : entries.computeIfAbsent(target, Entry::new);
+  }
+
+  private @Nullable BackendAdapter adapter(String backend) {
+    Optional<BackendAdapter> adapter = backends.get(backend);
+    return adapter == null ? null : adapter.orElse(null);
+  }
+
+  /** What a search of a collection is answered from, once that is as new as is asked for. */
+  private Lease lease(Target target, @Nullable Cancellation cancellation, Deadline deadline) {
+    try {
+      BackendAdapter adapter = adapter(target.backend());
+      if (adapter != null) {
+        return leaseExternal(target, adapter, cancellation, deadline);
+      }
+      while (true) {
+        Entry entry = entry(target);
+        Leased known = entry.leased;
+        Look look = look(entry, Observed.NOTHING, known, cancellation, deadline);
+        if (!(look instanceof Look.Served served)) {
+          throw new AssertionError(look);
+        }
+        Lease lease = accept(entry, served, known, Observed.NOTHING);
+        if (lease != null) {
+          return lease;
+        }
+      }
+    } catch (LakeException e) {
+      if (e.code() == Code.UNKNOWN_BACKEND || e.code() == Code.UNKNOWN_COLLECTION) {
+        // Names that are no collections leave nothing behind.
+        Entry entry = entries.remove(target);
+        if (entry != null) {
+          entry.retire();
+        }
+      }
+      throw e;
+    }
+  }
+
+  private Lease leaseExternal(
+      Target target,
+      BackendAdapter adapter,
+      @Nullable Cancellation cancellation,
+      Deadline deadline) {
+    long arrived = System.nanoTime();
+    Observed observed = Observed.NOTHING;
+    BackendException failure = null;
+    while (true) {
+      Entry entry = entry(target);
+      boolean fresh = (entry.own == null ? consistency : entry.own).isFresh();
+      if (fresh && observed instanceof Observed.Nothing) {
+        observed = observe(entry, adapter);
+      }
+      Leased known = entry.leased;
+      Look look = look(entry, observed, known, cancellation, deadline);
+      if (look instanceof Look.Served served) {
+        Lease lease = accept(entry, served, known, observed);
+        if (lease != null) {
+          return lease;
+        }
+        continue;
+      }
+      if (failure != null) {
+        throw failure;
+      }
+      try {
+        if (look instanceof Look.NeedsGeneration) {
+          observed = observe(entry, adapter);
+        } else {
+          Observed.At pulled =
+              entry.flight.await(executor, run -> pull(entry, adapter, run), deadline.left());
+          // What was confirmed after this call began is as new as was asked for.
+          observed = fresh && pulled.nanoTime() - arrived < 0 ? Observed.NOTHING : pulled;
+        }
+      } catch (BackendException e) {
+        if (e.code() == Code.UNKNOWN_COLLECTION) {
+          // Gone, not unreachable: no old state may stand in for it.
+          lake.invalidate(entry.names);
+          throw e;
+        }
+        failure = e;
+        observed = Observed.FAILURE;
+      } catch (CancellationException e) {
+        if (lake.isClosed()) {
+          throw new IllegalStateException("RuLake is closed", e);
+        }
+        throw e;
+      }
+    }
+  }
+
+  private Look look(
+      Entry entry,
+      Observed observed,
+      @Nullable Leased known,
+      @Nullable Cancellation cancellation,
+      Deadline deadline) {
+    long state = known == null ? 0 : known.state;
+    return lake.look(entry.names, observed, state, cancellation, deadline.left());
+  }
+
+  /** Null where another thread has met a newer state: look again. */
+  private @Nullable Lease accept(
+      Entry entry, Look.Served served, @Nullable Leased known, Observed observed) {
+    Leased leased = entry.accept(served, known);
+    if (leased == null) {
+      return null;
+    }
+    if (served.revalidate()) {
+      revalidate(entry);
+    }
+    Instant confirmed = served.ageNanos() < 0 ? null : Instant.now().minusNanos(served.ageNanos());
+    return new Lease(leased, observed, confirmed, served.stale());
+  }
+
+  /** Brings a collection up to date while nobody waits for it; a failure is the next search's. */
+  private void revalidate(Entry entry) {
+    if (!entry.revalidating.compareAndSet(false, true)) {
+      return;
+    }
+    Runnable look =
+        () -> {
+          try {
+            BackendAdapter adapter = adapter(entry.target.backend());
+            if (adapter == null) {
+              lake.prime(entry.names, null, 0);
+            } else {
+              Observed seen = observe(entry, adapter);
+              if (lake.look(entry.names, seen, 0, null, 0) instanceof Look.Served served) {
+                entry.accept(served, null);
+              } else {
+                entry.flight.await(executor, run -> pull(entry, adapter, run), 0);
+              }
+            }
+          } catch (RuntimeException e) {
+            LOG.debug("{} could not be revalidated", entry.target, e);
+          } finally {
+            entry.revalidating.set(false);
+          }
+        };
+    try {
+      if (adapter(entry.target.backend()) == null) {
+        SearchPool.execute(look);
+      } else {
+        executor.execute(look);
+      }
+    } catch (RejectedExecutionException full) {
+      entry.revalidating.set(false);
+    }
+  }
+
+  /** A call of an adapter. */
+  @FunctionalInterface
+  private interface AdapterCall<R> {
+    R call() throws Exception;
+  }
+
+  /** Calls an adapter, again where its failure may pass by itself. */
+  private static <R> R call(Target target, BackendAdapter adapter, AdapterCall<R> call) {
+    long pause = FIRST_PAUSE_MILLIS;
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return call.call();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new CancellationException("interrupted in " + target);
+      } catch (CancellationException e) {
+        throw e;
+      } catch (LakeException e) {
+        if (e.code() == Code.BUDGET || e.code() == Code.PINNED) {
+          throw e;
+        }
+        throw new BackendException(target, e);
+      } catch (Exception e) {
+        if (attempt == TRIES || !adapter.isTransient(e)) {
+          throw new BackendException(target, e);
+        }
+      }
+      try {
+        Thread.sleep(pause);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new CancellationException("interrupted in " + target);
+      }
+      pause *= 2;
+    }
+  }
+
+  private static Observed.At observe(Entry entry, BackendAdapter adapter) {
+    long asked = System.nanoTime();
+    String collection = entry.target.collection();
+    Generation generation = call(entry.target, adapter, () -> adapter.generation(collection));
+    return new Observed.At(token(generation), asked, false);
+  }
+
+  /** Pulls a collection, or what changed of it, until what came is of one generation. */
+  private Observed.At pull(Entry entry, BackendAdapter adapter, Flight.Running running) {
+    for (int attempt = 0; attempt < PULLS; attempt++) {
+      running.check();
+      Observed.At before = observe(entry, adapter);
+      Optional<Observed.At> reached =
+          call(entry.target, adapter, () -> follow(entry, adapter, running));
+      if (reached.isEmpty()) {
+        reached = call(entry.target, adapter, () -> pullWhole(entry, adapter, before, running));
+      }
+      if (reached.isPresent()) {
+        return reached.get();
+      }
+    }
+    throw new BackendException(
+        entry.target,
+        new IllegalStateException(
+            "its generation changed during each of %d pulls".formatted(PULLS)));
+  }
+
+  /** Empty where the collection is to be pulled as a whole. */
+  private Optional<Observed.At> follow(Entry entry, BackendAdapter adapter, Flight.Running running)
+      throws Exception {
+    NativeLake.ChangesSince changes = lake.beginChanges(entry.names);
+    if (changes == null) {
+      return Optional.empty();
+    }
+    long began = System.nanoTime();
+    var sink = new PullSink(changes.pull(), running);
+    try {
+      Generation since = generation(changes.since());
+      if (!adapter.changesSince(entry.target.collection(), since, sink)) {
+        return Optional.empty();
+      }
+      Generation reached = sink.generation();
+      if (reached == null) {
+        throw new IllegalStateException("changesSince named no snapshot that its changes lead to");
+      }
+      boolean done = changes.pull().commit(null, 0, running.cancellation());
+      return done ? Optional.of(new Observed.At(token(reached), began, true)) : Optional.empty();
+    } finally {
+      sink.end();
+      changes.pull().close();
+    }
+  }
+
+  /** Empty where the generation changed meanwhile. */
+  private Optional<Observed.At> pullWhole(
+      Entry entry, BackendAdapter adapter, Observed.At before, Flight.Running running)
+      throws Exception {
+    long began = System.nanoTime();
+    NativePull pull = lake.beginPull(entry.names);
+    var sink = new PullSink(pull, running);
+    try {
+      adapter.pull(entry.target.collection(), sink);
+      running.check();
+      Generation snapshot = sink.generation();
+      if (snapshot != null) {
+        pull.commit(null, 0, running.cancellation());
+        return Optional.of(new Observed.At(token(snapshot), began, true));
+      }
+      Observed.At after = observe(entry, adapter);
+      if (!after.generation().equals(before.generation())) {
+        return Optional.empty();
+      }
+      long age = System.nanoTime() - after.nanoTime();
+      pull.commit(after.generation(), age, running.cancellation());
+      return Optional.of(new Observed.At(after.generation(), after.nanoTime(), true));
+    } finally {
+      sink.end();
+      pull.close();
+    }
+  }
+
+  /**
+   * The rows of several collections that are nearest to a query. Each is asked for k rows, in
+   * parallel; what fails is named in the result, unless the request is strict.
+   *
+   * @param request what to search for, and where
+   * @throws LakeException or whatever else a collection's search throws, if the request is strict
+   */
+  public FederatedResult searchFederated(FederatedRequest request) {
+    List<AsyncCall<LakeResult>> calls = new ArrayList<>();
+    Map<Target, CompletableFuture<LakeResult>> futures = federate(request, calls);
+    // Who waits does what no thread of the pool has begun.
+    calls.forEach(AsyncCall::help);
+    var all = CompletableFuture.allOf(futures.values().toArray(CompletableFuture[]::new));
+    try {
+      all.exceptionally(failure -> null).join();
+      return merge(request, futures);
+    } catch (CompletionException e) {
+      throw unwrapped(e);
+    }
+  }
+
+  /** As {@link #searchFederated}, without waiting. Cancelling the future stops all searches. */
+  public CompletableFuture<FederatedResult> searchFederatedAsync(FederatedRequest request) {
+    Map<Target, CompletableFuture<LakeResult>> futures = federate(request, new ArrayList<>());
+    CompletableFuture<FederatedResult> result =
+        CompletableFuture.allOf(futures.values().toArray(CompletableFuture[]::new))
+            .handle((done, failure) -> merge(request, futures));
+    var _ =
+        result.whenComplete(
+            (merged, failure) -> futures.values().forEach(future -> future.cancel(false)));
+    return result;
+  }
+
+  private Map<Target, CompletableFuture<LakeResult>> federate(
+      FederatedRequest request, List<AsyncCall<LakeResult>> calls) {
+    SearchRequest search = ACCESS.detached(request.search());
+    long nanos = ACCESS.timeoutNanos(search);
+    if (request.deadline() != null) {
+      SearchRequest timed = search.timeout(request.deadline());
+      nanos = nanos == 0 ? ACCESS.timeoutNanos(timed) : Math.min(nanos, ACCESS.timeoutNanos(timed));
+    }
+    Map<Target, CompletableFuture<LakeResult>> futures = new LinkedHashMap<>();
+    for (Target target : request.targets()) {
+      Body<LakeResult> body =
+          (cancellation, left) -> search(target, search, cancellation, Deadline.in(left));
+      if (adapter(target.backend()) != null) {
+        futures.put(target, onVirtualThread(nanos, body));
+      } else {
+        AsyncCall<LakeResult> call = AsyncCall.start(body, nanos);
+        calls.add(call);
+        futures.put(target, call.future());
+      }
+    }
+    return futures;
+  }
+
+  private static FederatedResult merge(
+      FederatedRequest request, Map<Target, CompletableFuture<LakeResult>> futures) {
+    Map<Target, LakeResult> answers = new LinkedHashMap<>();
+    Map<Target, Throwable> failures = new LinkedHashMap<>();
+    futures.forEach(
+        (target, future) -> {
+          try {
+            answers.put(target, future.join());
+          } catch (CompletionException e) {
+            failures.put(target, e.getCause() == null ? e : e.getCause());
+          } catch (CancellationException e) {
+            failures.put(target, e);
+          }
+        });
+    if (request.isStrict() && !failures.isEmpty()) {
+      throw new CompletionException(failures.values().iterator().next());
+    }
+    List<Target> targets = request.targets();
+    List<SearchResult> parts = new ArrayList<>();
+    for (Target target : targets) {
+      LakeResult answer = answers.get(target);
+      parts.add(answer == null ? NO_HITS : answer.hits());
+    }
+    List<FederatedHit> hits = new ArrayList<>();
+    NativeLake.merge(
+        parts.stream().map(SearchResult::ids).toList(),
+        parts.stream().map(SearchResult::scores).toList(),
+        request.search().k(),
+        request.hasReplicas(),
+        (part, id, score) -> hits.add(new FederatedHit(targets.get(part), id, score)));
+    return new FederatedResult(hits, answers, failures);
+  }
+
+  private static RuntimeException unwrapped(CompletionException e) {
+    return switch (e.getCause()) {
+      case RuntimeException cause -> cause;
+      case Error cause -> throw cause;
+      case null, default -> e;
+    };
+  }
+
+  /** Runs a call that may be long where it does not hold a virtual thread's carrier. */
+  private <R> R onPlatform(Target target, Supplier<R> call) {
+    return adapter(target.backend()) == null ? SearchPool.call(call) : call.get();
+  }
+
+  private <R> CompletableFuture<R> async(Target target, long timeoutNanos, Body<R> body) {
+    return adapter(target.backend()) == null
+        ? AsyncCall.submit(body, timeoutNanos)
+        : onVirtualThread(timeoutNanos, body);
+  }
+
+  /** For calls of adapters, which may wait for long: the pool's threads are few. */
+  private static <R> CompletableFuture<R> onVirtualThread(long timeoutNanos, Body<R> body) {
+    var future = new CompletableFuture<R>();
+    var cancellation = new Cancellation();
+    Thread thread =
+        Thread.ofVirtual()
+            .name("ruvector-lake-search")
+            .unstarted(
+                () -> {
+                  try {
+                    future.complete(body.call(cancellation, timeoutNanos));
+                  } catch (Throwable t) {
+                    future.completeExceptionally(t);
+                  }
+                });
+    var _ =
+        future.whenComplete(
+            (result, failure) -> {
+              cancellation.stop();
+              if (Thread.currentThread() != thread) {
+                thread.interrupt();
+              }
+            });
+    thread.start();
+    return future;
+  }
+
+  /** Whether any state of a collection is cached, however old. */
+  public boolean isCached(Target target) {
+    return lake.isCached(entry(target).names);
+  }
+
+  /**
+   * Drops what is cached of a collection, also of a frozen one.
+   *
+   * @return false if there was nothing
+   */
+  public boolean invalidateCache(Target target) {
+    return lake.invalidate(entry(target).names);
+  }
+
+  /** The witness of what is cached of a collection, 64 hex digits; empty where nothing is. */
+  public Optional<String> cacheWitnessOf(Target target) {
+    return Optional.ofNullable(lake.witness(entry(target).names));
+  }
+
+  /**
+   * Writes the sidecar {@code table.rulake.json} of what a search would now be answered from, for
+   * other processes to see whether what they have cached is the same.
+   *
+   * @param target the collection, which is pulled if need be
+   * @param dir the folder, which is made where there is none
+   */
+  public void publishBundle(Target target, Path dir) {
+    while (true) {
+      Lease lease = onPlatform(target, () -> lease(target, null, Deadline.in(0)));
+      if (lake.publish(entry(target).names, lease.observed, dir)) {
+        return;
+      }
+    }
+  }
+
+  /**
+   * Drops what is cached of a collection if the sidecar of a folder tells of another state of it.
+   *
+   * @throws LakeException if the sidecar cannot be believed, or is another collection's
+   */
+  public Refresh refreshFromBundleDir(Target target, Path dir) {
+    return Refresh.values()[lake.refresh(entry(target).names, dir)];
+  }
+
+  /**
+   * Saves what is cached of a collection: its index, the same rows in upstream's format where that
+   * can hold them, and its sidecar.
+   *
+   * @param target the collection
+   * @param dir the folder, which is made where there is none
+   * @throws LakeException if nothing is cached of it
+   */
+  public void saveCacheToDir(Target target, Path dir) {
+    lake.save(entry(target).names, dir);
+  }
+
+  /**
+   * Caches what was saved of a collection, without asking its backend: the next search does, if its
+   * consistency asks so.
+   *
+   * @param target the collection, of the same backend id and name as it was saved
+   * @param dir the folder
+   * @return the number of rows
+   * @throws LakeException if the folder holds something else, or what a lake made otherwise has
+   *     saved
+   */
+  public long warmFromDir(Target target, Path dir) {
+    return lake.warm(entry(target).names, dir);
+  }
+
+  /** What the cache did since the lake was made. */
+  public CacheStats cacheStats() {
+    return CacheStats.of(lake.stats());
+  }
+
+  /** Stops pulls that run and frees the cache, now or when the last search inside has returned. */
+  @Override
+  public void close() {
+    lake.close();
+    entries.values().forEach(Entry::retire);
+    entries.clear();
+  }
+
+  /** The backends and what is cached, for people to read. */
+  @Override
+  public String toString() {
+    return lake.isClosed()
+        ? "RuLake[closed]"
+        : "RuLake[backends %s, %s]".formatted(backendIds(), consistency);
+  }
+}
