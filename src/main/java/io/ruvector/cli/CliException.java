@@ -19,6 +19,10 @@ final class CliException extends RuntimeException {
     return new CliException(ExitCode.USAGE, message);
   }
 
+  static CliException notFound(String message) {
+    return new CliException(ExitCode.NOT_FOUND, message);
+  }
+
   int exitCode() {
     return exitCode;
   }

@@ -66,7 +66,7 @@ final class DataFile {
   }
 
   /** The queries of a file, .csv or one of {@link #vectors}. */
-  static Vectors queries(Path file, int dim, OutputMixin output) throws IOException {
+  static Vectors queries(Path file, @Nullable Integer dim, OutputMixin output) throws IOException {
     return ending(file).equals(".csv")
         ? Csv.read(file, null, dim, output).vectors()
         : vectors(file, dim);

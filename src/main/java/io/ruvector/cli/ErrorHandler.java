@@ -42,7 +42,7 @@ final class ErrorHandler {
     return ExitCode.USAGE;
   }
 
-  private static int exitCode(Exception failure) {
+  static int exitCode(Exception failure) {
     return switch (failure) {
       case CliException e -> e.exitCode();
       case RuVectorException e ->
@@ -57,7 +57,7 @@ final class ErrorHandler {
     };
   }
 
-  private static String message(Exception failure) {
+  static String message(Exception failure) {
     return switch (failure) {
       case NativeLibraryException e -> firstLine(e.getMessage()) + " ('ruvector doctor' says more)";
       case UncheckedIOException e -> fileMessage(e.getCause());

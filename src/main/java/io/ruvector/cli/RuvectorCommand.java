@@ -13,6 +13,7 @@ import picocli.CommandLine.Option;
       DemoCommand.class,
       IndexCommand.class,
       SearchCommand.class,
+      LakeCommand.class,
       TuneCommand.class,
       RecommendCommand.class,
       BenchCommand.class,

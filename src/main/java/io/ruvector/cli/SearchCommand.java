@@ -1,7 +1,6 @@
 package io.ruvector.cli;
 
 import io.ruvector.index.Hit;
-import io.ruvector.index.IdFilter;
 import io.ruvector.index.SearchRequest;
 import io.ruvector.index.SearchResult;
 import io.ruvector.index.VectorIndex;
@@ -10,7 +9,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -36,37 +34,7 @@ final class SearchCommand implements Callable<Integer> {
       description = "The saved index.")
   private Path file;
 
-  @ArgGroup(multiplicity = "1")
-  private final Queries queries = new Queries();
-
-  private static final class Queries {
-    @Option(
-        names = "--query",
-        paramLabel = "\"X,X,..\"",
-        description = "One query: its components with commas between.")
-    private @Nullable String text;
-
-    @Option(
-        names = "--queries",
-        paramLabel = "FILE",
-        description = "A file of queries: .fvecs, .npy, .csv, or raw 32-bit floats.")
-    private @Nullable Path file;
-  }
-
-  @Option(
-      names = "-k",
-      defaultValue = "10",
-      paramLabel = "K",
-      description = "Hits for each query; by default ${DEFAULT-VALUE}.")
-  private int k;
-
-  @Option(
-      names = "--recall",
-      paramLabel = "R",
-      description =
-          "The part of the true k nearest to find: chooses what is not given of --epsilon, --nprobe "
-              + "and --rerank-factor, by a measured model. 1: exact.")
-  private @Nullable Double recall;
+  @Mixin private final QueryMixin queries = new QueryMixin();
 
   @Option(
       names = "--epsilon",
@@ -87,13 +55,6 @@ final class SearchCommand implements Callable<Integer> {
   private @Nullable Integer rerankFactor;
 
   @Option(
-      names = "--filter",
-      paramLabel = "IDS",
-      converter = IdFilterConverter.class,
-      description = "Hits among these ids only, such as 0..1000,5000 (ends included).")
-  private @Nullable IdFilter filter;
-
-  @Option(
       names = "--open",
       defaultValue = "mapped",
       paramLabel = "WHERE",
@@ -108,14 +69,12 @@ final class SearchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    SearchRequest template = SearchRequest.template().k(k);
-    template = recall == null ? template : template.recall(recall);
+    SearchRequest template = queries.template();
     template = epsilon == null ? template : template.epsilon(epsilon);
     template = rerankFactor == null ? template : template.rerankFactor(rerankFactor);
     template = nprobe == null ? template : template.nprobe(nprobe);
-    template = filter == null ? template : template.filter(filter);
     try (VectorIndex index = opening.open(file, mode.mode())) {
-      Vectors rows = queries(index.info().dim());
+      Vectors rows = queries.read(index.info().dim(), output);
       Report report = output.report();
       try (Progress progress = output.progress("searching", rows.rows())) {
         for (long from = 0; from < rows.rows(); from += BATCH) {
@@ -154,25 +113,5 @@ final class SearchCommand implements Callable<Integer> {
       }
       query++;
     }
-  }
-
-  private Vectors queries(int dim) throws IOException {
-    if (queries.text != null) {
-      String[] parts = queries.text.split(",", -1);
-      float[] query = new float[parts.length];
-      for (int i = 0; i < query.length; i++) {
-        try {
-          query[i] = Float.parseFloat(parts[i].strip());
-        } catch (NumberFormatException e) {
-          throw CliException.usage(
-              "--query: component %d: not a number: '%s'".formatted(i, parts[i]));
-        }
-      }
-      return Vectors.copyOf(query);
-    }
-    if (queries.file == null) {
-      throw CliException.usage("one of --query and --queries is needed");
-    }
-    return DataFile.queries(queries.file, dim, output);
   }
 }
