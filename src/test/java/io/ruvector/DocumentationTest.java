@@ -22,8 +22,10 @@ import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
-/** What the documentation shows compiles, and the tutorial prints what it says. */
+/** What the documentation shows compiles, and the tutorials print what they say. */
 class DocumentationTest {
   private static final Path TUTORIALS = Path.of("tutorials");
 
@@ -75,6 +77,7 @@ class DocumentationTest {
     return """
         import io.ruvector.*;
         import io.ruvector.index.*;
+        import io.ruvector.lake.*;
         class Snippet%d {
           void run(%s) throws Exception {
         %s
@@ -84,21 +87,19 @@ class DocumentationTest {
         .formatted(n, parameters, code);
   }
 
-  @Test
-  void tutorial1() throws Exception {
-    String program = Files.readString(TUTORIALS.resolve("HelloVectors.java"));
-    String text = Files.readString(TUTORIALS.resolve("1-hello-vectors.md"));
-    compile(Map.of("HelloVectors", program));
+  @ParameterizedTest
+  @CsvSource({"1-hello-vectors.md, HelloVectors", "2-warm-restart.md, WarmRestart"})
+  void tutorials(String file, String name) throws Exception {
+    String program = Files.readString(TUTORIALS.resolve(name + ".java"));
+    String text = Files.readString(TUTORIALS.resolve(file));
+    compile(Map.of(name, program));
     var printed = new ByteArrayOutputStream();
     PrintStream out = System.out;
     try (var loader =
         new URLClassLoader(
             new java.net.URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
       System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-      loader
-          .loadClass("HelloVectors")
-          .getMethod("main", String[].class)
-          .invoke(null, (Object) new String[0]);
+      loader.loadClass(name).getMethod("main", String[].class).invoke(null, (Object) new String[0]);
     } finally {
       System.setOut(out);
     }
