@@ -32,11 +32,12 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -296,21 +297,23 @@ public final class RuLake implements AutoCloseable {
    * @throws LakeException if there is one of its id
    * @throws IllegalArgumentException if its id is empty or has characters that no name may have
    */
-  public void registerBackend(Backend backend) {
-    switch (backend) {
-      case LocalBackend local -> {
-        lake.register(local.nativeBackend());
-        backends.put(local.id(), Optional.empty());
+  public synchronized void registerBackend(Backend backend) {
+    String id = backend.id();
+    Optional<BackendAdapter> adapter =
+        backend instanceof BackendAdapter own ? Optional.of(own) : Optional.empty();
+    // Before the native side knows of it, so that no search takes it for one of the other kind.
+    boolean added = backends.putIfAbsent(id, adapter) == null;
+    try {
+      switch (backend) {
+        case LocalBackend local -> lake.register(local.nativeBackend());
+        case FsBackend files -> lake.register(files.nativeBackend());
+        case BackendAdapter own -> lake.registerExternal(id);
       }
-      case FsBackend files -> {
-        lake.register(files.nativeBackend());
-        backends.put(files.id(), Optional.empty());
+    } catch (RuntimeException e) {
+      if (added) {
+        backends.remove(id);
       }
-      case BackendAdapter adapter -> {
-        String id = adapter.id();
-        lake.registerExternal(id);
-        backends.put(id, Optional.of(adapter));
-      }
+      throw e;
     }
   }
 
@@ -319,7 +322,7 @@ public final class RuLake implements AutoCloseable {
    *
    * @return false if there was none
    */
-  public boolean unregisterBackend(String id) {
+  public synchronized boolean unregisterBackend(String id) {
     boolean found = lake.unregister(id);
     backends.remove(id);
     entries
@@ -380,8 +383,10 @@ public final class RuLake implements AutoCloseable {
    * @throws IllegalStateException if the lake is closed
    */
   public LakeResult search(Target target, SearchRequest request) {
-    return onPlatform(
-        target, () -> search(target, request, null, Deadline.in(ACCESS.timeoutNanos(request))));
+    return waiting(
+        target,
+        ACCESS.timeoutNanos(request),
+        (cancellation, left) -> search(target, request, cancellation, Deadline.in(left)));
   }
 
   private LakeResult search(
@@ -429,11 +434,11 @@ public final class RuLake implements AutoCloseable {
    * @throws BackendException if its backend failed and nothing cached may stand in for it
    */
   public LakeBatchResult searchBatch(Target target, Vectors queries, SearchRequest template) {
-    return onPlatform(
+    return waiting(
         target,
-        () ->
-            searchBatch(
-                target, queries, template, null, Deadline.in(ACCESS.timeoutNanos(template))));
+        ACCESS.timeoutNanos(template),
+        (cancellation, left) ->
+            searchBatch(target, queries, template, cancellation, Deadline.in(left)));
   }
 
   private LakeBatchResult searchBatch(
@@ -492,6 +497,12 @@ public final class RuLake implements AutoCloseable {
   private Entry entry(Target target) {
     Entry entry = entries.get(target);
     return entry != null ? entry : entries.computeIfAbsent(target, Entry::new);
+  }
+
+  /** For calls that need not remember the names. */
+  private NativeTarget names(Target target) {
+    Entry entry = entries.get(target);
+    return entry != null ? entry.names : new NativeTarget(target.backend(), target.collection());
   }
 
   private @Nullable BackendAdapter adapter(String backend) {
@@ -770,8 +781,10 @@ public final class RuLake implements AutoCloseable {
   public FederatedResult searchFederated(FederatedRequest request) {
     List<AsyncCall<LakeResult>> calls = new ArrayList<>();
     Map<Target, CompletableFuture<LakeResult>> futures = federate(request, calls);
-    // Who waits does what no thread of the pool has begun.
-    calls.forEach(AsyncCall::help);
+    if (!Thread.currentThread().isVirtual()) {
+      // Who waits does what no thread of the pool has begun.
+      calls.forEach(AsyncCall::help);
+    }
     var all = CompletableFuture.allOf(futures.values().toArray(CompletableFuture[]::new));
     try {
       all.exceptionally(failure -> null).join();
@@ -849,17 +862,41 @@ public final class RuLake implements AutoCloseable {
     return new FederatedResult(hits, answers, failures);
   }
 
-  private static RuntimeException unwrapped(CompletionException e) {
+  private static RuntimeException unwrapped(Exception e) {
     return switch (e.getCause()) {
       case RuntimeException cause -> cause;
       case Error cause -> throw cause;
-      case null, default -> e;
+      case null, default -> new CompletionException(e);
     };
   }
 
-  /** Runs a call that may be long where it does not hold a virtual thread's carrier. */
-  private <R> R onPlatform(Target target, Supplier<R> call) {
-    return adapter(target.backend()) == null ? SearchPool.call(call) : call.get();
+  /** What a caller waits for, within so many nanoseconds; 0: no limit. */
+  @FunctionalInterface
+  private interface Waiting<R> {
+    R run(@Nullable Cancellation cancellation, long nanosLeft);
+  }
+
+  /**
+   * Runs a call and waits for it: where it does not hold a virtual thread's carrier, and where an
+   * adapter that does not answer does not hold this thread beyond its time.
+   */
+  private <R> R waiting(Target target, long timeoutNanos, Waiting<R> call) {
+    if (adapter(target.backend()) == null) {
+      return SearchPool.call(() -> call.run(null, timeoutNanos));
+    }
+    if (timeoutNanos == 0) {
+      return call.run(null, 0);
+    }
+    CompletableFuture<R> future = onVirtualThread(timeoutNanos, call::run);
+    try {
+      return future.get();
+    } catch (ExecutionException e) {
+      throw unwrapped(e);
+    } catch (InterruptedException e) {
+      future.cancel(true);
+      Thread.currentThread().interrupt();
+      throw new CancellationException("interrupted in " + target);
+    }
   }
 
   private <R> CompletableFuture<R> async(Target target, long timeoutNanos, Body<R> body) {
@@ -891,13 +928,22 @@ public final class RuLake implements AutoCloseable {
                 thread.interrupt();
               }
             });
+    if (timeoutNanos > 0) {
+      CompletableFuture.delayedExecutor(timeoutNanos, TimeUnit.NANOSECONDS)
+          .execute(
+              () ->
+                  future.completeExceptionally(
+                      new DeadlineExceededException(
+                          "the search took longer than %d ms"
+                              .formatted(timeoutNanos / 1_000_000))));
+    }
     thread.start();
     return future;
   }
 
   /** Whether any state of a collection is cached, however old. */
   public boolean isCached(Target target) {
-    return lake.isCached(entry(target).names);
+    return lake.isCached(names(target));
   }
 
   /**
@@ -906,12 +952,12 @@ public final class RuLake implements AutoCloseable {
    * @return false if there was nothing
    */
   public boolean invalidateCache(Target target) {
-    return lake.invalidate(entry(target).names);
+    return lake.invalidate(names(target));
   }
 
   /** The witness of what is cached of a collection, 64 hex digits; empty where nothing is. */
   public Optional<String> cacheWitnessOf(Target target) {
-    return Optional.ofNullable(lake.witness(entry(target).names));
+    return Optional.ofNullable(lake.witness(names(target)));
   }
 
   /**
@@ -923,8 +969,10 @@ public final class RuLake implements AutoCloseable {
    */
   public void publishBundle(Target target, Path dir) {
     while (true) {
-      Lease lease = onPlatform(target, () -> lease(target, null, Deadline.in(0)));
-      if (lake.publish(entry(target).names, lease.observed, dir)) {
+      Lease lease =
+          waiting(
+              target, 0, (cancellation, left) -> lease(target, cancellation, Deadline.in(left)));
+      if (lake.publish(names(target), lease.observed, dir)) {
         return;
       }
     }
@@ -936,7 +984,7 @@ public final class RuLake implements AutoCloseable {
    * @throws LakeException if the sidecar cannot be believed, or is another collection's
    */
   public Refresh refreshFromBundleDir(Target target, Path dir) {
-    return Refresh.values()[lake.refresh(entry(target).names, dir)];
+    return Refresh.values()[lake.refresh(names(target), dir)];
   }
 
   /**
@@ -948,7 +996,7 @@ public final class RuLake implements AutoCloseable {
    * @throws LakeException if nothing is cached of it
    */
   public void saveCacheToDir(Target target, Path dir) {
-    lake.save(entry(target).names, dir);
+    lake.save(names(target), dir);
   }
 
   /**
@@ -962,7 +1010,7 @@ public final class RuLake implements AutoCloseable {
    *     saved
    */
   public long warmFromDir(Target target, Path dir) {
-    return lake.warm(entry(target).names, dir);
+    return lake.warm(names(target), dir);
   }
 
   /** What the cache did since the lake was made. */

@@ -340,6 +340,30 @@ class RuLakeTest {
   }
 
   @Test
+  void anAdapterThatDoesNotAnswerHoldsNobodyBeyondItsTime() throws Exception {
+    var adapter = new ScriptedAdapter();
+    adapter.put(1, 1, 1);
+    var interrupted = new CountDownLatch(1);
+    adapter.onGeneration =
+        () -> {
+          try {
+            Thread.sleep(30_000);
+          } catch (InterruptedException e) {
+            interrupted.countDown();
+            throw e;
+          }
+        };
+    try (var lake = lake(Consistency.fresh(), adapter)) {
+      var request = SearchRequest.of(new float[] {1, 1}).k(1).timeout(Duration.ofMillis(50));
+      assertThrows(DeadlineExceededException.class, () -> lake.search(TARGET, request));
+      assertTrue(interrupted.await(10, TimeUnit.SECONDS));
+      var late =
+          assertThrows(CompletionException.class, () -> lake.searchAsync(TARGET, request).join());
+      assertInstanceOf(DeadlineExceededException.class, late.getCause());
+    }
+  }
+
+  @Test
   void aCancelledSearchDoesNotTakeThePullFromOthers() throws Exception {
     var adapter = new ScriptedAdapter();
     adapter.put(1, 1, 1);
