@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
@@ -245,15 +245,14 @@ impl Cache {
     }
 
     fn bytes_of(&self, slots: &[Arc<Slot>]) -> u64 {
-        let mut seen: Vec<*const ()> = Vec::new();
+        let mut seen = HashSet::new();
         let mut bytes = 0;
         for slot in slots {
             let served = slot.served();
             let Some(served) = &*served else { continue };
-            let address = served.index.as_ref().map(|i| Arc::as_ptr(i).cast::<()>());
-            if address.is_none_or(|a| !seen.contains(&a)) {
+            let address = served.index.as_ref().map(|i| Arc::as_ptr(i).addr());
+            if address.is_none_or(|address| seen.insert(address)) {
                 bytes += served.bytes;
-                seen.extend(address);
             }
         }
         bytes

@@ -668,7 +668,7 @@ public final class RuLake implements AutoCloseable {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new CancellationException("interrupted in " + target);
-      } catch (CancellationException e) {
+      } catch (CancellationException | BackendException e) {
         throw e;
       } catch (LakeException e) {
         if (e.code() == Code.BUDGET || e.code() == Code.PINNED) {
