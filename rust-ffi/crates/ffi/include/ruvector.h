@@ -8,7 +8,7 @@
  * - Arrays must not overlap. Where a length is 0, its pointer may be NULL.
  * - Vectors travel as (pointer, rows, dim, stride): rows of dim floats, 1 to RUV_MAX_DIM, stride
  *   bytes from one to the next: a multiple of 4, at least 4 * dim. The last needs no padding.
- * - Any number of threads may call with one index or filter at the same time.
+ * - Any number of threads may call with one index, filter, backend or lake at the same time.
  * - Paths are UTF-8 bytes with a length. Scores: smaller is nearer.
  */
 
@@ -197,6 +197,48 @@ enum ruv_open_mode
 typedef enum ruv_open_mode ruv_open_mode;
 #else
 typedef uint32_t ruv_open_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// How a search may trust what is cached.
+enum ruv_consistency_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // The generation is read within every search.
+  RUV_CONSISTENCY_KIND_FRESH = 0,
+  // It is read again after a time.
+  RUV_CONSISTENCY_KIND_EVENTUAL = 1,
+  // It is never read again.
+  RUV_CONSISTENCY_KIND_FROZEN = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ruv_consistency_kind ruv_consistency_kind;
+#else
+typedef uint32_t ruv_consistency_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What `ruv_lake_refresh` found.
+enum ruv_refresh
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // The sidecar tells of what is cached.
+  RUV_REFRESH_UP_TO_DATE = 0,
+  // It told of something else, and what was cached is dropped.
+  RUV_REFRESH_INVALIDATED = 1,
+  // There is no sidecar.
+  RUV_REFRESH_BUNDLE_MISSING = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ruv_refresh ruv_refresh;
+#else
+typedef uint32_t ruv_refresh;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 

@@ -67,10 +67,12 @@ static void library(void) {
   CHECK(ruv_version(NULL, 0) == strlen(text));
   CHECK(ruv_source_hash(text, sizeof text) == 64 && strspn(text, "0123456789abcdef") == 64);
   CHECK(ruv_cpu_features(text, sizeof text) > 0);
-  const size_t sizes[] = {sizeof(ruv_error), sizeof(ruv_index_options), sizeof(ruv_search),
-                          sizeof(ruv_stats), sizeof(ruv_index_info),    sizeof(ruv_recommendation)};
-  for (uint32_t i = 0; i < 6; i++) CHECK(ruv_struct_size(i) == sizes[i]);
-  CHECK(ruv_struct_size(6) == 0);
+  const size_t sizes[] = {sizeof(ruv_error),      sizeof(ruv_index_options), sizeof(ruv_search),      sizeof(ruv_stats),
+                          sizeof(ruv_index_info), sizeof(ruv_recommendation), sizeof(ruv_generation), sizeof(ruv_lake_options),
+                          sizeof(ruv_consistency), sizeof(ruv_served),       sizeof(ruv_cache_stats)};
+  enum { STRUCTS = sizeof sizes / sizeof sizes[0] };
+  for (uint32_t i = 0; i < STRUCTS; i++) CHECK(ruv_struct_size(i) == sizes[i]);
+  CHECK(ruv_struct_size(STRUCTS) == 0);
 
   ruv_recommendation r;
   OK(ruv_recommend(100000, 128, 0.95f, &r, &err));
@@ -715,6 +717,152 @@ static void golden(const char *folder, const char *file, uint32_t metric) {
   free(vectors), free(named), free(queries), free(hits), free(scores);
 }
 
+/* The parameters (pointer, length) for a text. */
+#define TEXT(text) (const uint8_t *)(text), strlen(text)
+
+static ruv_lake *lake_over(ruv_backend *backend) {
+  ruv_lake_options o = {0};
+  ruv_lake *lake = NULL;
+  o.index = options(RUV_KIND_PLUS);
+  OK(ruv_lake_new(&o, &lake, &err));
+  if (backend != NULL) OK(ruv_lake_register(lake, backend, &err));
+  return lake;
+}
+
+static void leased(ruv_index *index, int row, int64_t id) {
+  ruv_search s = nearest(1);
+  int64_t found;
+  float score;
+  CHECK(index != NULL);
+  OK(ruv_index_search(index, &s, data[row], DIM, &found, &score, NULL, &err));
+  CHECK(found == id);
+  ruv_index_free(index);
+}
+
+static void lakes(const char *folder) {
+  char path[512], text[64], witness[65];
+  uint64_t length, count;
+  uint32_t refresh;
+  ruv_backend *memory = NULL, *files = NULL;
+  ruv_index *index = NULL;
+  static ruv_served served;
+  ruv_cache_stats total, each[4];
+  OK(ruv_backend_local(TEXT("memory"), &memory, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_backend_local(TEXT("a/b"), &files, &err));
+  OK(ruv_backend_replace(memory, TEXT("c"), ROWS_OF(data[0], ROWS - 1), NULL, 0, &err));
+  ruv_lake *lake = lake_over(memory);
+  FAILS(RUV_STATUS_DUPLICATE_BACKEND, ruv_lake_register(lake, memory, &err));
+  OK(ruv_lake_look(lake, TEXT("memory"), TEXT("c"), NULL, 0, 0, NULL, 0, &served, &index, &err));
+  CHECK(served.rows == ROWS - 1 && served.dim == DIM && served.stale == 0);
+  CHECK(served.generation.kind == RUV_GENERATION_NUMBER && served.generation.age_nanos >= 0);
+  leased(index, 7, 7);
+  OK(ruv_lake_look(lake, TEXT("memory"), TEXT("c"), NULL, 0, served.state, NULL, 0, &served, &index, &err));
+  CHECK(index == NULL);
+  OK(ruv_backend_upsert(memory, TEXT("c"), ROWS_OF(data[ROWS - 1], 1), NULL, 9000, &err));
+  OK(ruv_backend_remove(memory, TEXT("c"), (const int64_t[]){3}, 1, &count, &err));
+  CHECK(count == 1);
+  OK(ruv_lake_look(lake, TEXT("memory"), TEXT("c"), NULL, 0, served.state, NULL, 0, &served, &index, &err));
+  CHECK(served.rows == ROWS - 1);
+  leased(index, ROWS - 1, 9000);
+  FAILS(RUV_STATUS_UNKNOWN_COLLECTION,
+        ruv_lake_look(lake, TEXT("memory"), TEXT("x"), NULL, 0, 0, NULL, 0, &served, &index, &err));
+  FAILS(RUV_STATUS_UNKNOWN_BACKEND, ruv_lake_look(lake, TEXT("x"), TEXT("c"), NULL, 0, 0, NULL, 0, &served, &index, &err));
+  FAILS(RUV_STATUS_DEADLINE, ruv_lake_prime(lake, TEXT("memory"), TEXT("c"), NULL, -1, &err));
+
+  snprintf(path, sizeof path, "%s/saved", folder);
+  OK(ruv_lake_save(lake, TEXT("memory"), TEXT("c"), TEXT(path), &err));
+  OK(ruv_lake_refresh(lake, TEXT("memory"), TEXT("c"), TEXT(path), &refresh, &err));
+  CHECK(refresh == RUV_REFRESH_UP_TO_DATE);
+  OK(ruv_lake_witness(lake, TEXT("memory"), TEXT("c"), witness, sizeof witness, &err));
+  CHECK(strspn(witness, "0123456789abcdef") == 64);
+  OK(ruv_lake_invalidate(lake, TEXT("memory"), TEXT("c"), &count, &err));
+  CHECK(count == 1);
+  FAILS(RUV_STATUS_NOT_CACHED, ruv_lake_witness(lake, TEXT("memory"), TEXT("c"), witness, sizeof witness, &err));
+  OK(ruv_lake_warm(lake, TEXT("memory"), TEXT("c"), TEXT(path), &count, &err));
+  CHECK(count == ROWS - 1);
+  OK(ruv_lake_is_cached(lake, TEXT("memory"), TEXT("c"), &count, &err));
+  CHECK(count == 1);
+
+  snprintf(path, sizeof path, "%s/files", folder);
+  OK(ruv_backend_files(TEXT("files"), TEXT(path), &files, &err));
+  OK(ruv_backend_replace(files, TEXT("f"), ROWS_OF(data[0], ROWS), NULL, 0, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_backend_upsert(files, TEXT("f"), ROWS_OF(data[0], 1), NULL, 0, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_backend_register_file(files, TEXT("g"), TEXT("../g"), &err));
+  OK(ruv_backend_collections(files, text, sizeof text, &length, &err));
+  CHECK(length == 1 && strcmp(text, "f") == 0);
+  OK(ruv_backend_collections(files, NULL, 0, &length, &err));
+  CHECK(length == 1);
+  OK(ruv_lake_register(lake, files, &err));
+  ruv_backend_free(files);
+  OK(ruv_lake_look(lake, TEXT("files"), TEXT("f"), NULL, 0, 0, NULL, 0, &served, &index, &err));
+  CHECK(served.generation.kind == RUV_GENERATION_TEXT && served.generation.length > 0);
+  leased(index, 8, 8);
+  OK(ruv_lake_stats(lake, &total, each, 4, &count, text, sizeof text, &length, &err));
+  CHECK(count == 2 && total.entries == 2 && strcmp(text, "files\nf\nmemory\nc") == 0);
+  CHECK(each[0].primes == 1 && each[1].warm_installs == 1);
+  OK(ruv_lake_unregister(lake, TEXT("memory"), &count, &err));
+  CHECK(count == 1);
+  ruv_lake_free(lake);
+  ruv_backend_free(memory);
+}
+
+/* A backend whose generations and rows the caller brings. */
+static void pulls(void) {
+  ruv_lake *lake = lake_over(NULL);
+  ruv_pull *pull = NULL;
+  ruv_index *index = NULL;
+  static ruv_served served;
+  static ruv_generation generation, since;
+  OK(ruv_lake_register_external(lake, TEXT("own"), &err));
+  FAILS(RUV_STATUS_NEEDS_PRIME, ruv_lake_look(lake, TEXT("own"), TEXT("c"), NULL, 0, 0, NULL, 0, &served, &index, &err));
+  OK(ruv_pull_begin_changes(lake, TEXT("own"), TEXT("c"), &since, &pull, &err));
+  CHECK(pull == NULL);
+  OK(ruv_pull_begin(lake, TEXT("own"), TEXT("c"), &pull, &err));
+  OK(ruv_pull_expect(pull, ROWS, DIM, &err));
+  OK(ruv_pull_add(pull, ROWS_OF(data[0], 100), NULL, 0, &err));
+  FAILS(RUV_STATUS_DIMENSION_MISMATCH, ruv_pull_add(pull, data[0], 1, DIM - 1, sizeof data[0], NULL, 500, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_pull_remove(pull, (const int64_t[]){1}, 1, &err));
+  ruv_pull_free(pull);
+  FAILS(RUV_STATUS_NEEDS_PRIME, ruv_lake_look(lake, TEXT("own"), TEXT("c"), NULL, 0, 0, NULL, 0, &served, &index, &err));
+
+  OK(ruv_pull_begin(lake, TEXT("own"), TEXT("c"), &pull, &err));
+  OK(ruv_pull_add(pull, ROWS_OF(data[0], ROWS - 1), NULL, 0, &err));
+  FAILS(RUV_STATUS_ARGUMENT, ruv_pull_commit(pull, NULL, NULL, &err));
+  OK(ruv_pull_begin(lake, TEXT("own"), TEXT("c"), &pull, &err));
+  OK(ruv_pull_add(pull, ROWS_OF(data[0], ROWS - 1), NULL, 0, &err));
+  generation.kind = RUV_GENERATION_NUMBER;
+  generation.number = 1;
+  OK(ruv_pull_commit(pull, &generation, NULL, &err));
+  FAILS(RUV_STATUS_NEEDS_GENERATION,
+        ruv_lake_look(lake, TEXT("own"), TEXT("c"), NULL, 0, 0, NULL, 0, &served, &index, &err));
+  OK(ruv_lake_look(lake, TEXT("own"), TEXT("c"), &generation, 1, 0, NULL, 0, &served, &index, &err));
+  leased(index, 5, 5);
+
+  OK(ruv_pull_begin_changes(lake, TEXT("own"), TEXT("c"), &since, &pull, &err));
+  CHECK(pull != NULL && since.kind == RUV_GENERATION_NUMBER && since.number == 1);
+  generation.kind = RUV_GENERATION_TEXT;
+  memcpy(generation.text, "two", generation.length = 3);
+  OK(ruv_pull_snapshot(pull, &generation, &err));
+  OK(ruv_pull_remove(pull, (const int64_t[]){5}, 1, &err));
+  OK(ruv_pull_add(pull, ROWS_OF(data[ROWS - 1], 1), NULL, 7000, &err));
+  OK(ruv_pull_commit(pull, NULL, NULL, &err));
+  OK(ruv_lake_look(lake, TEXT("own"), TEXT("c"), &generation, 0, served.state, NULL, 0, &served, &index, &err));
+  CHECK(served.rows == ROWS - 1);
+  leased(index, ROWS - 1, 7000);
+  generation.length = RUV_GENERATION_BYTES + 1;
+  FAILS(RUV_STATUS_ARGUMENT,
+        ruv_lake_look(lake, TEXT("own"), TEXT("c"), &generation, 0, 0, NULL, 0, &served, &index, &err));
+  ruv_lake_free(lake);
+  ruv_lake_free(NULL);
+
+  int64_t ids[] = {4, 1, 4, 2};
+  float scores[] = {3, 1, 2, 1};
+  uint32_t parts[] = {0, 0, 1, 1};
+  uint64_t hits;
+  OK(ruv_merge(ids, scores, parts, 4, 3, 1, &hits, &err));
+  CHECK(hits == 3 && ids[0] == 1 && ids[1] == 2 && ids[2] == 4 && scores[2] == 2 && parts[2] == 1);
+}
+
 int main(int count, char **arguments) {
   if (count != 3) {
     fprintf(stderr, "usage: smoke <empty folder> <folder of golden files>\n");
@@ -741,6 +889,8 @@ int main(int count, char **arguments) {
   bad_input();
   null_pointers();
   panics();
+  lakes(arguments[1]);
+  pulls();
   golden(arguments[2], "search_l2.json", RUV_METRIC_L2);
   golden(arguments[2], "search_cosine.json", RUV_METRIC_COSINE);
   golden(arguments[2], "search_inner_product.json", RUV_METRIC_INNER_PRODUCT);

@@ -974,10 +974,7 @@ fn can_follow(served: &Served) -> bool {
 fn judge(slot: &Slot, consistency: Consistency, observed: Observed, now: u64) -> Verdict {
     let served = slot.served();
     let Some(served) = &*served else {
-        return match observed {
-            Observed::Nothing => Verdict::Ask,
-            _ => Verdict::Prime,
-        };
+        return Verdict::Prime;
     };
     let serve = |stale, revalidate| Verdict::Serve { stale, revalidate };
     let confirmed = served.confirmed();
