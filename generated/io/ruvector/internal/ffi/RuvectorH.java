@@ -484,6 +484,72 @@ public class RuvectorH extends RuvectorLayouts {
      * }
      */
     public static final OfInt ruv_open_mode = RuvectorH.C_INT;
+    private static final int RUV_CONSISTENCY_KIND_FRESH = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_consistency_kind.RUV_CONSISTENCY_KIND_FRESH = 0
+     * }
+     */
+    public static int RUV_CONSISTENCY_KIND_FRESH() {
+        return RUV_CONSISTENCY_KIND_FRESH;
+    }
+    private static final int RUV_CONSISTENCY_KIND_EVENTUAL = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_consistency_kind.RUV_CONSISTENCY_KIND_EVENTUAL = 1
+     * }
+     */
+    public static int RUV_CONSISTENCY_KIND_EVENTUAL() {
+        return RUV_CONSISTENCY_KIND_EVENTUAL;
+    }
+    private static final int RUV_CONSISTENCY_KIND_FROZEN = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_consistency_kind.RUV_CONSISTENCY_KIND_FROZEN = 2
+     * }
+     */
+    public static int RUV_CONSISTENCY_KIND_FROZEN() {
+        return RUV_CONSISTENCY_KIND_FROZEN;
+    }
+    /**
+     * {@snippet lang=c :
+     * typedef uint32_t ruv_consistency_kind
+     * }
+     */
+    public static final OfInt ruv_consistency_kind = RuvectorH.C_INT;
+    private static final int RUV_REFRESH_UP_TO_DATE = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_refresh.RUV_REFRESH_UP_TO_DATE = 0
+     * }
+     */
+    public static int RUV_REFRESH_UP_TO_DATE() {
+        return RUV_REFRESH_UP_TO_DATE;
+    }
+    private static final int RUV_REFRESH_INVALIDATED = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_refresh.RUV_REFRESH_INVALIDATED = 1
+     * }
+     */
+    public static int RUV_REFRESH_INVALIDATED() {
+        return RUV_REFRESH_INVALIDATED;
+    }
+    private static final int RUV_REFRESH_BUNDLE_MISSING = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ruv_refresh.RUV_REFRESH_BUNDLE_MISSING = 2
+     * }
+     */
+    public static int RUV_REFRESH_BUNDLE_MISSING() {
+        return RUV_REFRESH_BUNDLE_MISSING;
+    }
+    /**
+     * {@snippet lang=c :
+     * typedef uint32_t ruv_refresh
+     * }
+     */
+    public static final OfInt ruv_refresh = RuvectorH.C_INT;
 
     private static class ruv_abi_version {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
