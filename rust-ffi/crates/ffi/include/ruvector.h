@@ -30,7 +30,7 @@
 // Bytes of `ruv_generation.text`.
 #define RUV_GENERATION_BYTES 4096
 
-// `ruv_generation.kind` and `ruv_observed.kind`: nothing is known.
+// `ruv_generation.kind`: nothing is known.
 #define RUV_GENERATION_NONE 0
 
 // It is `number`.

@@ -376,13 +376,23 @@ pub(crate) unsafe fn timed_control<'a>(
 
 /// # Safety
 /// `ptr` is NULL or points to `len` bytes that are not written for `'a`.
+pub(crate) unsafe fn text<'a>(
+    ptr: *const u8,
+    len: usize,
+    name: &'static str,
+) -> Result<&'a str, Failure> {
+    // SAFETY: the contract of this function.
+    let bytes = unsafe { slice(ptr, len, name)? };
+    std::str::from_utf8(bytes).map_err(|error| Failure::argument(name, error, "UTF-8"))
+}
+
+/// # Safety
+/// As `text`.
 pub(crate) unsafe fn path<'a>(ptr: *const u8, len: usize) -> Result<&'a Path, Failure> {
     // SAFETY: the contract of this function.
-    let bytes = unsafe { slice(ptr, len, "path")? };
-    match std::str::from_utf8(bytes) {
-        Ok("") => Err(Failure::argument("path", "empty", "1 byte or more")),
-        Ok(text) => Ok(Path::new(text)),
-        Err(error) => Err(Failure::argument("path", error, "UTF-8")),
+    match unsafe { text(ptr, len, "path")? } {
+        "" => Err(Failure::argument("path", "empty", "1 byte or more")),
+        text => Ok(Path::new(text)),
     }
 }
 

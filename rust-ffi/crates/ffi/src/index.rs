@@ -1,6 +1,5 @@
 //! Indexes: made, changed, searched, read, saved.
 
-use std::ptr::NonNull;
 use std::sync::Arc;
 
 use rabitq::{MappedRows, RangeHits, Source, VectorIndex};
@@ -10,7 +9,9 @@ use crate::buffer::ruv_buffer;
 use crate::error::{Failure, ruv_error};
 use crate::handle::{self, Live, Poison};
 use crate::panic::guard;
-use crate::pointer::{optional_out, out as out_pointer, product, shared, size, slice, slice_mut};
+use crate::pointer::{
+    optional_out, out as out_pointer, product, shared, size, slice, slice_mut, write_optional,
+};
 
 /// An index: any number of threads may search it while others change it.
 pub struct ruv_index {
@@ -114,15 +115,6 @@ unsafe fn hit_places<'a>(
             slice_mut(ids, room, "ids")?,
             slice_mut(scores, room, "scores")?,
         ))
-    }
-}
-
-/// # Safety
-/// `place` came from `optional_out` in the same call.
-unsafe fn write_optional<T>(place: Option<NonNull<T>>, value: T) {
-    if let Some(place) = place {
-        // SAFETY: checked there; the caller of the ABI vouches for the memory.
-        unsafe { place.write(value) };
     }
 }
 

@@ -6,22 +6,24 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rabitq::{Control, Options};
+use rabitq::Control;
 use rulake::{
-    CacheStats, Consistency, ExternalChanges, ExternalPull, FederatedHit, FsBackend, Generation,
-    LakeOptions, Lease, LocalBackend, Look, Observed, Refresh, RuLake,
+    BackendAdapter, CacheStats, Consistency, ExternalChanges, ExternalPull, FederatedHit,
+    FsBackend, Generation, LakeOptions, Lease, LocalBackend, Look, Observed, Refresh, RuLake,
 };
 
-use crate::abi::{self, ruv_index_options};
+use crate::abi::{self, ruv_index_options, text};
 use crate::error::{Failure, ruv_error, write_text};
 use crate::handle::{self, Live};
 use crate::index::ruv_index;
 use crate::panic::guard;
-use crate::pointer::{optional_out, out as out_pointer, shared, size, slice, slice_mut};
+use crate::pointer::{
+    optional_out, out as out_pointer, shared, size, slice, slice_mut, write_optional,
+};
 
 /// Bytes of `ruv_generation.text`.
 pub const RUV_GENERATION_BYTES: usize = 4096;
-/// `ruv_generation.kind` and `ruv_observed.kind`: nothing is known.
+/// `ruv_generation.kind`: nothing is known.
 pub const RUV_GENERATION_NONE: u32 = 0;
 /// It is `number`.
 pub const RUV_GENERATION_NUMBER: u32 = 1;
@@ -174,14 +176,6 @@ pub struct ruv_pull {
     _live: Live,
 }
 
-/// # Safety
-/// `ptr` is NULL or points to `len` bytes that are not written for `'a`.
-unsafe fn text<'a>(ptr: *const u8, len: usize, name: &'static str) -> Result<&'a str, Failure> {
-    // SAFETY: the contract of this function.
-    let bytes = unsafe { slice(ptr, len, name)? };
-    std::str::from_utf8(bytes).map_err(|error| Failure::argument(name, error, "UTF-8"))
-}
-
 /// A backend's id and a collection's name.
 #[derive(Clone, Copy)]
 struct Target<'a> {
@@ -281,7 +275,7 @@ unsafe fn lake_options(options: *const ruv_lake_options) -> Result<LakeOptions, 
     let unlimited = |value: u64| if value == 0 { u64::MAX } else { value };
     Ok(LakeOptions {
         // SAFETY: a struct of ours.
-        index: Options::clone(&unsafe { abi::options(&index)? }),
+        index: unsafe { abi::options(&index)? },
         ivf_from: unlimited(c.ivf_from),
         max_entries: size(unlimited(c.max_entries), "max_entries")?,
         max_bytes: unlimited(c.max_bytes),
@@ -390,6 +384,13 @@ impl ruv_backend {
         }
     }
 
+    fn adapter(&self) -> Arc<dyn BackendAdapter> {
+        match &self.core {
+            Backend::Local(core) => core.clone(),
+            Backend::Files(core) => core.clone(),
+        }
+    }
+
     fn local(&self) -> Result<&LocalBackend, Failure> {
         match &self.core {
             Backend::Local(core) => Ok(core),
@@ -493,9 +494,7 @@ pub unsafe extern "C" fn ruv_backend_remove(
                 optional_out(removed, "removed")?,
             );
             let count = backend.remove(name, ids)?;
-            if let Some(place) = place {
-                place.write(count);
-            }
+            write_optional(place, count);
             Ok(())
         })
     }
@@ -597,10 +596,7 @@ pub unsafe extern "C" fn ruv_backend_collections(
     unsafe {
         guard(err, || {
             let length = out_pointer(length, "length")?;
-            let mut names = match &shared(backend, "backend")?.core {
-                Backend::Local(core) => rulake::BackendAdapter::collections(&**core)?,
-                Backend::Files(core) => rulake::BackendAdapter::collections(&**core)?,
-            };
+            let mut names = shared(backend, "backend")?.adapter().collections()?;
             names.sort();
             lines(&names, text, capacity, length);
             Ok(())
@@ -621,12 +617,8 @@ pub unsafe extern "C" fn ruv_lake_register(
     // SAFETY: the caller keeps the contract above.
     unsafe {
         guard(err, || {
-            let lake = shared(lake, "lake")?;
-            match &shared(backend, "backend")?.core {
-                Backend::Local(core) => lake.core.register_backend(core.clone())?,
-                Backend::Files(core) => lake.core.register_backend(core.clone())?,
-            }
-            Ok(())
+            let adapter = shared(backend, "backend")?.adapter();
+            Ok(shared(lake, "lake")?.core.register_backend(adapter)?)
         })
     }
 }
@@ -1035,11 +1027,18 @@ pub unsafe extern "C" fn ruv_pull_commit(
             };
             let control = abi::control(cancel)?;
             let pulled = pull.core.into_inner().map_err(|_| Failure::poisoned())?;
-            let committed = match pulled {
-                Pulled::Rows(rows) => Some(pull.lake.commit_pull(rows, known, &control)?),
+            let done = match pulled {
+                Pulled::Rows(rows) => {
+                    pull.lake.commit_pull(rows, known, &control)?;
+                    true
+                }
                 Pulled::Changes(changes) => pull.lake.commit_changes(changes)?,
             };
-            committed.map(|_| ()).ok_or_else(Failure::needs_prime)
+            if done {
+                Ok(())
+            } else {
+                Err(Failure::needs_prime())
+            }
         })
     }
 }
@@ -1263,9 +1262,7 @@ pub unsafe extern "C" fn ruv_lake_warm(
             let t = Target::new(backend, backend_len, collection, collection_len)?;
             let (dir, place) = (abi::path(dir, dir_len)?, optional_out(rows, "rows")?);
             let warmed = lake.warm_from_dir(t.backend, t.collection, dir)?;
-            if let Some(place) = place {
-                place.write(warmed);
-            }
+            write_optional(place, warmed);
             Ok(())
         })
     }

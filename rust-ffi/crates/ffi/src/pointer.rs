@@ -42,6 +42,15 @@ pub(crate) fn optional_out<T>(ptr: *mut T, name: &str) -> Result<Option<NonNull<
 }
 
 /// # Safety
+/// `place` came from `optional_out` in the same call.
+pub(crate) unsafe fn write_optional<T>(place: Option<NonNull<T>>, value: T) {
+    if let Some(place) = place {
+        // SAFETY: checked there; the caller of the ABI vouches for the memory.
+        unsafe { place.write(value) };
+    }
+}
+
+/// # Safety
 /// `ptr` is NULL or points to `len` values of `T` that nobody writes for `'a`.
 pub(crate) unsafe fn slice<'a, T>(
     ptr: *const T,

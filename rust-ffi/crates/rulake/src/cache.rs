@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
 use rabitq::VectorIndex;
@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::flight::SingleFlight;
 use crate::generation::Generation;
 use crate::lake::Consistency;
+use crate::lock::lock;
 use crate::stats::{Counters, count};
 use crate::witness::ContentHash;
 
@@ -21,6 +22,16 @@ impl Clock {
     pub(crate) fn now(self) -> u64 {
         u64::try_from(self.0.elapsed().as_nanos()).map_or(u64::MAX, |nanos| nanos.max(1))
     }
+
+    pub(crate) fn since(self, moment: u64) -> Duration {
+        Duration::from_nanos(self.now().saturating_sub(moment))
+    }
+}
+
+/// The moment that lay so long before another.
+pub(crate) fn before(now: u64, ago: Duration) -> u64 {
+    let ago = u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX);
+    now.saturating_sub(ago).max(1)
 }
 
 /// One state of a collection, coded and searchable; its rows never change.
@@ -64,14 +75,15 @@ impl Served {
         self.confirmed.load(Relaxed)
     }
 
+    /// Time since it was confirmed; none where only a saved cache says so.
+    pub(crate) fn age(&self, now: u64) -> Option<Duration> {
+        let confirmed = self.confirmed();
+        (confirmed > 0).then(|| Duration::from_nanos(now.saturating_sub(confirmed)))
+    }
+
     pub(crate) fn confirm(&self, at: u64) {
         self.confirmed.fetch_max(at, Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What these guard is replaced in one assignment.
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// A collection as the cache knows it.
@@ -104,6 +116,15 @@ impl Slot {
             pinned: Mutex::default(),
             used: AtomicU64::new(0),
             retired: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn failure(&self, reason: String, transient: bool) -> Error {
+        Error::Backend {
+            backend: self.backend.clone(),
+            collection: self.collection.clone(),
+            reason,
+            transient,
         }
     }
 

@@ -1,9 +1,10 @@
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rabitq::Control;
 
 use crate::error::{Error, Result};
+use crate::lock::lock;
 
 /// How often a waiter looks at its cancel flag, which nothing signals.
 const LOOK: Duration = Duration::from_millis(5);
@@ -28,11 +29,6 @@ impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
         SingleFlight(Mutex::new(None))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What it guards is replaced in one assignment, so a panic left nothing half-done.
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// Lands the flight on every way out of the leader.

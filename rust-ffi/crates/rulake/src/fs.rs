@@ -12,14 +12,13 @@ use crate::backend::BackendAdapter;
 use crate::error::{Error, Result};
 use crate::file_generation::FileGeneration;
 use crate::generation::Generation;
+use crate::lock::lock;
 use crate::names;
 use crate::pull::Pull;
 use crate::ruvec::{RuvecFile, write_ruvec};
 
 /// What a file is called whose stem is its collection's name.
 const EXTENSION: &str = "ruvec1";
-/// Rows that a pull reads at a time.
-const BATCH_ROWS: usize = 1024;
 
 /// Vectors in a folder of `ruvec1` files: `NAME.ruvec1` is the collection NAME, other files are
 /// collections once they are registered.
@@ -50,8 +49,7 @@ impl FsBackend {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change of it is one insertion.
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        lock(&self.state)
     }
 
     /// Names a collection by a file of the folder, whether that is there yet or not.
@@ -94,6 +92,18 @@ impl FsBackend {
 
     fn known(&self, collection: &str) -> Option<FileGeneration> {
         self.lock().known.get(collection).cloned()
+    }
+
+    /// What an open file of a collection is now, given what was known of it.
+    fn look(
+        &self,
+        collection: &str,
+        path: &Path,
+        file: &RuvecFile,
+        known: Option<&FileGeneration>,
+    ) -> Result<FileGeneration> {
+        FileGeneration::read(file.file(), SystemTime::now(), known)
+            .map_err(|e| self.failure(collection, path, &e))
     }
 }
 
@@ -139,24 +149,10 @@ impl BackendAdapter for FsBackend {
         let path = self.path_of(collection)?;
         let mut file = RuvecFile::open(&path)?;
         let known = self.known(collection);
-        let look = |known: Option<&FileGeneration>| {
-            FileGeneration::read(file.file(), SystemTime::now(), known)
-                .map_err(|e| self.failure(collection, &path, &e))
-        };
-        let before = look(known.as_ref())?;
-        let dim = file.dim();
-        pull.expect(file.rows() as usize, dim)?;
-        let (mut ids, mut floats) = (vec![0; BATCH_ROWS], vec![0.0; BATCH_ROWS * dim]);
-        loop {
-            let read = file.read_batch(&mut ids, &mut floats)?;
-            if read == 0 {
-                break;
-            }
-            let batch = Rows::new(&floats[..read * dim], read, dim, dim)?;
-            pull.add(batch, Ids::Given(&ids[..read]))?;
-        }
-        let after = FileGeneration::read(file.file(), SystemTime::now(), Some(&before))
-            .map_err(|e| self.failure(collection, &path, &e))?;
+        let before = self.look(collection, &path, &file, known.as_ref())?;
+        let (rows, dim) = (file.rows() as usize, file.dim());
+        pull.fill(rows, dim, |ids, floats| file.read_batch(ids, floats))?;
+        let after = self.look(collection, &path, &file, Some(&before))?;
         if after != before {
             return Err(Error::Backend {
                 backend: self.id.clone(),

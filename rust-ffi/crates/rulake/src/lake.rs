@@ -8,9 +8,10 @@ use rabitq::{Control, Ids, Kind, OpenMode, Options, Rows, VectorIndex};
 
 use crate::backend::{BackendAdapter, Source};
 use crate::bundle::RuLakeBundle;
-use crate::cache::{Cache, Served, Slot};
+use crate::cache::{Cache, Served, Slot, before};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
+use crate::lock::lock;
 use crate::names;
 use crate::pull::{Changes, Pull, Pulled};
 use crate::stats::{CacheStats, count};
@@ -180,11 +181,6 @@ impl RuLake {
         })
     }
 
-    /// What it was made with.
-    pub fn options(&self) -> &LakeOptions {
-        &self.options
-    }
-
     /// Adds a backend that the lake calls by itself.
     pub fn register_backend(&self, backend: Arc<dyn BackendAdapter>) -> Result<()> {
         let id = backend.id().to_owned();
@@ -323,7 +319,14 @@ impl RuLake {
         loop {
             control.check()?;
             let asked = self.cache.clock().now();
-            let result = retry(control, || adapter.generation(&slot.collection));
+            let result = match retry(control, || adapter.generation(&slot.collection)) {
+                Err(error @ Error::UnknownCollection { .. }) => {
+                    // Gone, not unreachable: no old state may stand in for it.
+                    self.cache.invalidate(slot);
+                    return Err(error);
+                }
+                result => result,
+            };
             let now = self.cache.clock().now();
             let observed = match &result {
                 Ok(generation) => {
@@ -331,9 +334,7 @@ impl RuLake {
                 }
                 Err(_) => Observed::Failure,
             };
-            let gone = matches!(result, Err(Error::UnknownCollection { .. }));
-            if !gone
-                && let Verdict::Serve { stale, .. } = judge(slot, consistency, observed, now)
+            if let Verdict::Serve { stale, .. } = judge(slot, consistency, observed, now)
                 && let Some(lease) = self.lease_of(slot, stale, false)
             {
                 count(if missed {
@@ -343,14 +344,7 @@ impl RuLake {
                 });
                 return Ok(lease);
             }
-            match result {
-                Err(error @ Error::UnknownCollection { .. }) => {
-                    // Gone, not unreachable: no old state may stand in for it.
-                    self.cache.invalidate(slot);
-                    return Err(error);
-                }
-                result => result?,
-            };
+            result?;
             missed = true;
             match self.prime_slot(slot, adapter, control) {
                 // A state that was confirmed after the call began is as new as was asked for, even
@@ -385,10 +379,8 @@ impl RuLake {
         if self.consistency_of(slot) == Consistency::Frozen {
             slot.pin(&served.generation);
         }
-        let confirmed = served.confirmed();
-        let now = self.cache.clock().now();
         Lease {
-            age: (confirmed > 0).then(|| Duration::from_nanos(now.saturating_sub(confirmed))),
+            age: served.age(self.cache.clock().now()),
             served,
             stale,
             revalidate,
@@ -429,14 +421,14 @@ impl RuLake {
     ) -> Result<Arc<Served>> {
         let (clock, collection) = (self.cache.clock(), &*slot.collection);
         for _ in 0..PULLS {
-            let (began, started) = (clock.now(), Instant::now());
-            let before = retry(control, || adapter.generation(collection))?;
+            let began = clock.now();
+            let old = retry(control, || adapter.generation(collection))?;
             if let Some(served) = &*slot.served() {
-                if served.generation == before {
+                if served.generation == old {
                     served.confirm(began);
                     return Ok(served.clone());
                 }
-                if let Some(fresh) = self.follow(slot, served, adapter, began, started, control)? {
+                if let Some(fresh) = self.follow(slot, served, adapter, began, control)? {
                     return Ok(fresh);
                 }
             }
@@ -450,20 +442,16 @@ impl RuLake {
                 None => {
                     let asked = clock.now();
                     let after = retry(control, || adapter.generation(collection))?;
-                    if after != before {
+                    if after != old {
                         continue;
                     }
                     (after, asked)
                 }
             };
-            return self.commit(slot, pulled, generation, confirmed, started, control);
+            return self.commit(slot, pulled, generation, confirmed, began, control);
         }
-        Err(Error::Backend {
-            backend: slot.backend.clone(),
-            collection: collection.into(),
-            reason: format!("its generation changed during each of {PULLS} pulls"),
-            transient: true,
-        })
+        let reason = format!("its generation changed during each of {PULLS} pulls");
+        Err(slot.failure(reason, true))
     }
 
     /// Codes what was pulled, unless the cache has it already, and publishes it.
@@ -473,7 +461,7 @@ impl RuLake {
         pulled: Pulled,
         generation: Generation,
         confirmed: u64,
-        started: Instant,
+        began: u64,
         control: &Control,
     ) -> Result<Arc<Served>> {
         self.check_pin(slot, &generation)?;
@@ -489,15 +477,15 @@ impl RuLake {
                 Some(rows) => Some(self.build(rows, &pulled.ids, control)?),
             },
         };
-        let served = Arc::new(Served::new(
-            index,
-            dim,
-            generation,
-            pulled.content,
-            confirmed,
-        ));
+        let served = Served::new(index, dim, generation, pulled.content, confirmed);
+        self.publish(slot, served, began)
+    }
+
+    /// Serves a new state of a collection, whose making began then.
+    fn publish(&self, slot: &Arc<Slot>, served: Served, began: u64) -> Result<Arc<Served>> {
+        let served = Arc::new(served);
         self.cache.install(slot, served.clone())?;
-        slot.counters.primed(started.elapsed());
+        slot.counters.primed(self.cache.clock().since(began));
         Ok(served)
     }
 
@@ -546,7 +534,6 @@ impl RuLake {
         served: &Served,
         adapter: &dyn BackendAdapter,
         began: u64,
-        started: Instant,
         control: &Control,
     ) -> Result<Option<Arc<Served>>> {
         if !can_follow(served) {
@@ -556,7 +543,7 @@ impl RuLake {
         if !adapter.changes_since(&slot.collection, &served.generation, &mut changes)? {
             return Ok(None);
         }
-        self.apply(slot, served, changes, began, started)
+        self.apply(slot, served, changes, began)
     }
 
     /// Publishes a served state with changes, where these are few.
@@ -566,16 +553,11 @@ impl RuLake {
         served: &Served,
         changes: Changes,
         began: u64,
-        started: Instant,
     ) -> Result<Option<Arc<Served>>> {
         let changed = changes.finish();
         let Some(generation) = changed.snapshot else {
-            return Err(Error::Backend {
-                backend: slot.backend.clone(),
-                collection: slot.collection.clone(),
-                reason: "it told changes without the generation that they lead to".into(),
-                transient: false,
-            });
+            let reason = "it told changes without the generation that they lead to";
+            return Err(slot.failure(reason.into(), false));
         };
         let old = served.index.as_ref().expect("asked for by can_follow");
         if (changed.ids.len() + changed.removed.len()) as u64 > old.info().rows / FOLLOWED {
@@ -600,10 +582,8 @@ impl RuLake {
             }
         }
         let fresh = Served::new(Some(next.into()), served.dim, generation, content, began);
-        let fresh = Arc::new(fresh);
-        self.cache.install(slot, fresh.clone())?;
+        let fresh = self.publish(slot, fresh, began)?;
         count(&slot.counters.refreshes);
-        slot.counters.primed(started.elapsed());
         Ok(Some(fresh))
     }
 
@@ -614,43 +594,26 @@ impl RuLake {
             pull: Pull::new(self.cache.max_bytes(), Control::default()),
             slot,
             began: self.cache.clock().now(),
-            started: Instant::now(),
         })
     }
 
-    /// Publishes what was pulled as a generation that the backend had `age` ago; of a pull that said
+    /// Publishes what was pulled as a generation that the backend had so long ago; of a pull that said
     /// its snapshot, as that.
     pub fn commit_pull(
         &self,
         pull: ExternalPull,
         generation: Option<(Generation, Duration)>,
         control: &Control,
-    ) -> Result<Generation> {
-        let ExternalPull {
-            pull,
-            slot,
-            began,
-            started,
-        } = pull;
+    ) -> Result<()> {
+        let ExternalPull { pull, slot, began } = pull;
         let pulled = pull.finish();
-        let now = self.cache.clock().now();
         let (generation, confirmed) = match (&pulled.snapshot, generation) {
             (Some(generation), _) => (generation.clone(), began),
-            (None, Some((generation, age))) => {
-                let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-                (generation, now.saturating_sub(age).max(1))
-            }
+            (None, Some((generation, ago))) => (generation, before(self.cache.clock().now(), ago)),
             (None, None) => return Err(Error::argument("generation", "none", "one")),
         };
-        self.commit(
-            &slot,
-            pulled,
-            generation.clone(),
-            confirmed,
-            started,
-            control,
-        )?;
-        Ok(generation)
+        self.commit(&slot, pulled, generation, confirmed, began, control)?;
+        Ok(())
     }
 
     /// Takes what changed in a collection whose backend the caller calls, and says since when; none
@@ -672,23 +635,20 @@ impl RuLake {
             slot,
             served,
             began: self.cache.clock().now(),
-            started: Instant::now(),
         };
         Ok(Some((changes, since)))
     }
 
-    /// Publishes the changed state and returns its generation; none where so much has changed that
-    /// the collection is to be pulled.
-    pub fn commit_changes(&self, changes: ExternalChanges) -> Result<Option<Generation>> {
+    /// Publishes the changed state; false where so much has changed that the collection is to be
+    /// pulled.
+    pub fn commit_changes(&self, changes: ExternalChanges) -> Result<bool> {
         let ExternalChanges {
             changes,
             slot,
             served,
             began,
-            started,
         } = changes;
-        let fresh = self.apply(&slot, &served, changes, began, started)?;
-        Ok(fresh.map(|served| served.generation.clone()))
+        Ok(self.apply(&slot, &served, changes, began)?.is_some())
     }
 
     /// Whether a collection is cached, however old.
@@ -920,7 +880,6 @@ pub struct ExternalPull {
     pub pull: Pull<'static>,
     slot: Arc<Slot>,
     began: u64,
-    started: Instant,
 }
 
 /// Changes that the caller brings. Dropped, they leave nothing.
@@ -930,17 +889,11 @@ pub struct ExternalChanges {
     slot: Arc<Slot>,
     served: Arc<Served>,
     began: u64,
-    started: Instant,
 }
 
 /// Changes are taken in while they are less than this part of the rows: codes are made around the
 /// mean of the rows they were made for.
 const FOLLOWED: u64 = 4;
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What these guard is replaced in one assignment.
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
-}
 
 impl Registered {
     fn known(&self, collection: &str) -> Option<Arc<Slot>> {
@@ -977,17 +930,14 @@ fn judge(slot: &Slot, consistency: Consistency, observed: Observed, now: u64) ->
         return Verdict::Prime;
     };
     let serve = |stale, revalidate| Verdict::Serve { stale, revalidate };
-    let confirmed = served.confirmed();
-    let age = (confirmed > 0).then(|| Duration::from_nanos(now.saturating_sub(confirmed)));
-    let within = |limit: Duration| age.is_some_and(|age| age <= limit);
+    let within = |limit: Duration| served.age(now).is_some_and(|age| age <= limit);
     match (consistency, observed) {
         (Consistency::Frozen, _) => serve(false, false),
         (_, Observed::Generation(generation, ago) | Observed::Pulled(generation, ago)) => {
             if served.generation != *generation {
                 return Verdict::Prime;
             }
-            let ago = u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX);
-            served.confirm(now.saturating_sub(ago).max(1));
+            served.confirm(before(now, ago));
             serve(false, false)
         }
         (Consistency::Fresh, Observed::Nothing | Observed::Failure) => Verdict::Ask,

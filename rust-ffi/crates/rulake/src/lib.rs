@@ -12,6 +12,7 @@ mod fs;
 mod generation;
 mod lake;
 mod local;
+mod lock;
 mod merge;
 mod names;
 mod pull;

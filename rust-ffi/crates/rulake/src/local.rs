@@ -9,8 +9,6 @@ use crate::generation::Generation;
 use crate::names;
 use crate::pull::{Changes, Pull};
 
-/// Rows that a pull copies at a time.
-const BATCH_ROWS: usize = 1024;
 /// Changed ids that a collection remembers at most, over its rows.
 const REMEMBERED: usize = 4;
 /// Changed ids that it remembers however few rows it has.
@@ -82,10 +80,6 @@ impl State {
         };
         self.collections.insert(collection.into(), made);
     }
-
-    fn get(&self, collection: &str) -> Option<&Collection> {
-        self.collections.get(collection)
-    }
 }
 
 impl Collection {
@@ -115,6 +109,11 @@ impl LocalBackend {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn find<'a>(&self, state: &'a State, collection: &str) -> Result<&'a Collection> {
+        let found = state.collections.get(collection);
+        found.ok_or_else(|| self.unknown(collection))
     }
 
     fn unknown(&self, collection: &str) -> Error {
@@ -188,18 +187,14 @@ impl LocalBackend {
     /// Rows of a collection.
     pub fn len(&self, collection: &str) -> Result<u64> {
         let state = self.read();
-        let c = state
-            .get(collection)
-            .ok_or_else(|| self.unknown(collection))?;
+        let c = self.find(&state, collection)?;
         Ok(c.rows.info().rows)
     }
 
     /// All rows of one moment, with its generation.
     fn snapshot(&self, collection: &str) -> Result<(RowIter, usize, usize, u64)> {
         let state = self.read();
-        let c = state
-            .get(collection)
-            .ok_or_else(|| self.unknown(collection))?;
+        let c = self.find(&state, collection)?;
         Ok((c.rows.iter(), c.live(), c.dim, c.generation))
     }
 }
@@ -215,25 +210,16 @@ impl BackendAdapter for LocalBackend {
 
     fn generation(&self, collection: &str) -> Result<Generation> {
         let state = self.read();
-        let c = state
-            .get(collection)
-            .ok_or_else(|| self.unknown(collection))?;
+        let c = self.find(&state, collection)?;
         Ok(Generation::Num(c.generation))
     }
 
     fn pull(&self, collection: &str, pull: &mut Pull) -> Result<()> {
         let (mut rows, live, dim, generation) = self.snapshot(collection)?;
         pull.snapshot(Generation::Num(generation));
-        pull.expect(live, dim)?;
-        let (mut ids, mut vectors) = (vec![0; BATCH_ROWS], vec![0.0; BATCH_ROWS * dim]);
-        loop {
-            let read = rows.next_batch(&mut ids, Some(&mut vectors))?;
-            if read == 0 {
-                return Ok(());
-            }
-            let batch = Rows::new(&vectors[..read * dim], read, dim, dim)?;
-            pull.add(batch, Ids::Given(&ids[..read]))?;
-        }
+        pull.fill(live, dim, |ids, floats| {
+            Ok(rows.next_batch(ids, Some(floats))?)
+        })
     }
 
     fn changes_since(
@@ -246,9 +232,7 @@ impl BackendAdapter for LocalBackend {
             return Ok(false);
         };
         let state = self.read();
-        let c = state
-            .get(collection)
-            .ok_or_else(|| self.unknown(collection))?;
+        let c = self.find(&state, collection)?;
         let Some(ids) = c.log.after(since) else {
             return Ok(false);
         };

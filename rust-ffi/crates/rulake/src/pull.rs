@@ -8,6 +8,8 @@ use crate::witness::ContentHash;
 
 /// Rows that a pull of unknown length begins with, in bytes.
 const FIRST_BYTES: usize = 1 << 20;
+/// Rows that are read at a time.
+const BATCH_ROWS: usize = 1024;
 
 /// Takes the rows of one collection. Nothing of them is served before all are there.
 pub struct Pull<'a> {
@@ -73,6 +75,26 @@ impl<'a> Pull<'a> {
         }
         self.ids.extend_from_slice(&ids);
         Ok(())
+    }
+
+    /// Copies about `rows` rows that `read` puts into arrays of ids and floats, some at a time, until
+    /// it has no more; it returns how many it put.
+    pub(crate) fn fill(
+        &mut self,
+        rows: usize,
+        dim: usize,
+        mut read: impl FnMut(&mut [i64], &mut [f32]) -> Result<usize>,
+    ) -> Result<()> {
+        self.expect(rows, dim)?;
+        let (mut ids, mut floats) = (vec![0; BATCH_ROWS], vec![0.0; BATCH_ROWS * dim]);
+        loop {
+            let read = read(&mut ids, &mut floats)?;
+            if read == 0 {
+                return Ok(());
+            }
+            let batch = Rows::new(&floats[..read * dim], read, dim, dim)?;
+            self.add(batch, Ids::Given(&ids[..read]))?;
+        }
     }
 
     pub(crate) fn finish(mut self) -> Pulled {
