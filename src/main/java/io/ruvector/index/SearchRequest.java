@@ -222,14 +222,7 @@ public final class SearchRequest {
 
   /** A limit of time in nanoseconds; beyond 292 years, it is as many as a long holds. */
   static long nanos(Duration timeout) {
-    if (timeout.isZero() || timeout.isNegative()) {
-      throw Checks.illegal("timeout", timeout, "more than zero");
-    }
-    try {
-      return timeout.toNanos();
-    } catch (ArithmeticException e) {
-      return Long.MAX_VALUE;
-    }
+    return Checks.positiveNanos("timeout", timeout);
   }
 
   /** A target as the native side takes it, where none is 0. */

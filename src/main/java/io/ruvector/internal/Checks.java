@@ -1,6 +1,7 @@
 package io.ruvector.internal;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 
 /** Checks of arguments: the message is the argument's name, its value and what is allowed. */
 public final class Checks {
@@ -70,5 +71,22 @@ public final class Checks {
           "confined to one thread",
           "memory of a shared, automatic or global arena in an asynchronous call");
     }
+  }
+
+  /** As many nanoseconds as a long holds, where there are more. */
+  public static long nanos(Duration duration) {
+    try {
+      return duration.toNanos();
+    } catch (ArithmeticException e) {
+      return Long.MAX_VALUE;
+    }
+  }
+
+  /** The same for a limit of time, which zero is not. */
+  public static long positiveNanos(String name, Duration limit) {
+    if (limit.isZero() || limit.isNegative()) {
+      throw illegal(name, limit, "more than zero");
+    }
+    return nanos(limit);
   }
 }

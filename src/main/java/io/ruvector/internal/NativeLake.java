@@ -241,14 +241,7 @@ public final class NativeLake {
       @Nullable Cancellation cancellation,
       long timeoutNanos) {
     try (var scratch = Scratch.borrow()) {
-      MemorySegment struct = NULL;
-      if (observed instanceof Observed.At at) {
-        struct = scratch.observed();
-        at.generation.write(struct, Math.max(0, System.nanoTime() - at.nanoTime));
-      } else if (observed instanceof Observed.Failure) {
-        struct = scratch.observed();
-        ruv_generation.kind(struct, RuvectorH.RUV_GENERATION_FAILED());
-      }
+      MemorySegment struct = struct(observed, scratch);
       MemorySegment served = scratch.served();
       if (cancellation != null) {
         cancellation.begin(scratch);
@@ -287,6 +280,22 @@ public final class NativeLake {
       Reference.reachabilityFence(this);
       Reference.reachabilityFence(t);
     }
+  }
+
+  /** What the native side is told; NULL where that is nothing. */
+  private static MemorySegment struct(Observed observed, Scratch scratch) {
+    switch (observed) {
+      case Observed.Nothing nothing -> {
+        return NULL;
+      }
+      case Observed.At at -> {
+        long age = Math.max(0, System.nanoTime() - at.nanoTime);
+        at.generation.write(scratch.observed(), age);
+      }
+      case Observed.Failure failure ->
+          ruv_generation.kind(scratch.observed(), RuvectorH.RUV_GENERATION_FAILED());
+    }
+    return scratch.observed();
   }
 
   private static Look.Served served(MemorySegment served, MemorySegment index, long knownState) {
@@ -437,11 +446,7 @@ public final class NativeLake {
         targetCall(
             t,
             (backend, length, collection, collectionLength, arena, scratch) -> {
-              MemorySegment struct = NULL;
-              if (observed instanceof Observed.At at) {
-                struct = ruv_generation.allocate(arena);
-                at.generation.write(struct, Math.max(0, System.nanoTime() - at.nanoTime));
-              }
+              MemorySegment struct = struct(observed, scratch);
               MemorySegment path = NativeIndex.path(arena, dir);
               int result =
                   RuvectorH.ruv_lake_publish(

@@ -105,11 +105,16 @@ public final class SearchPool {
     try {
       return future.join();
     } catch (CompletionException e) {
-      switch (e.getCause()) {
-        case RuntimeException cause -> throw cause;
-        case Error cause -> throw cause;
-        case null, default -> throw e;
-      }
+      throw unwrapped(e);
     }
+  }
+
+  /** The failure behind one that only says that another thread met it. */
+  public static RuntimeException unwrapped(Exception e) {
+    return switch (e.getCause()) {
+      case RuntimeException cause -> cause;
+      case Error cause -> throw cause;
+      case null, default -> new CompletionException(e);
+    };
   }
 }

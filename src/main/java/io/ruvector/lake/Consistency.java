@@ -100,20 +100,8 @@ public final class Consistency {
     return value;
   }
 
-  private static long nanos(Duration duration) {
-    try {
-      return duration.toNanos();
-    } catch (ArithmeticException e) {
-      return Long.MAX_VALUE;
-    }
-  }
-
-  boolean isFresh() {
-    return kind == FRESH;
-  }
-
   Trust trust() {
-    return new Trust(kind, revalidate, nanos(ttl), nanos(maxStale));
+    return new Trust(kind, revalidate, Checks.nanos(ttl), Checks.nanos(maxStale));
   }
 
   /** The kind and its times, for people to read. */

@@ -6,7 +6,6 @@ import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What to search for in several collections. Immutable: each method that sets something returns
@@ -17,19 +16,21 @@ public final class FederatedRequest {
   private final List<Target> targets;
   private final boolean replicas;
   private final boolean strict;
-  private final @Nullable Duration deadline;
+
+  /** 0: none. */
+  private final long deadlineNanos;
 
   private FederatedRequest(
       SearchRequest search,
       List<Target> targets,
       boolean replicas,
       boolean strict,
-      @Nullable Duration deadline) {
+      long deadlineNanos) {
     this.search = search;
     this.targets = targets;
     this.replicas = replicas;
     this.strict = strict;
-    this.deadline = deadline;
+    this.deadlineNanos = deadlineNanos;
   }
 
   /**
@@ -44,17 +45,17 @@ public final class FederatedRequest {
     if (each.isEmpty()) {
       throw Checks.illegal("targets", "empty", "1 or more");
     }
-    return new FederatedRequest(search, List.copyOf(each), false, false, null);
+    return new FederatedRequest(search, List.copyOf(each), false, false, 0);
   }
 
   /** This, but the collections hold copies of the same rows: one id is one hit. */
   public FederatedRequest replicas() {
-    return new FederatedRequest(search, targets, true, strict, deadline);
+    return new FederatedRequest(search, targets, true, strict, deadlineNanos);
   }
 
   /** This, but the first collection that fails makes the whole search fail. */
   public FederatedRequest strict() {
-    return new FederatedRequest(search, targets, replicas, true, deadline);
+    return new FederatedRequest(search, targets, replicas, true, deadlineNanos);
   }
 
   /**
@@ -64,10 +65,8 @@ public final class FederatedRequest {
    * @throws IllegalArgumentException if it is not
    */
   public FederatedRequest targetDeadline(Duration deadline) {
-    if (deadline.isZero() || deadline.isNegative()) {
-      throw Checks.illegal("deadline", deadline, "more than zero");
-    }
-    return new FederatedRequest(search, targets, replicas, strict, deadline);
+    return new FederatedRequest(
+        search, targets, replicas, strict, Checks.positiveNanos("deadline", deadline));
   }
 
   SearchRequest search() {
@@ -86,7 +85,7 @@ public final class FederatedRequest {
     return strict;
   }
 
-  @Nullable Duration deadline() {
-    return deadline;
+  long deadlineNanos() {
+    return deadlineNanos;
   }
 }

@@ -3,6 +3,7 @@ package io.ruvector.lake;
 import io.ruvector.DeadlineExceededException;
 import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.NativeLake.Observed;
+import io.ruvector.internal.SearchPool;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -94,11 +95,7 @@ final class Flight {
       throw new DeadlineExceededException(
           "the pull took longer than %d ms".formatted(timeoutNanos / 1_000_000));
     } catch (ExecutionException e) {
-      switch (e.getCause()) {
-        case RuntimeException cause -> throw cause;
-        case Error cause -> throw cause;
-        case null, default -> throw new AssertionError(e);
-      }
+      throw SearchPool.unwrapped(e);
     } finally {
       leave(running);
     }

@@ -201,7 +201,6 @@ public final class RuLake implements AutoCloseable {
     final NativeTarget names;
     final Flight flight = new Flight();
     final AtomicBoolean revalidating = new AtomicBoolean();
-    volatile @Nullable Consistency own;
     private volatile @Nullable Leased leased;
     private boolean retired;
 
@@ -353,7 +352,6 @@ public final class RuLake implements AutoCloseable {
   public void setConsistency(Target target, @Nullable Consistency consistency) {
     Entry entry = entry(target);
     lake.setConsistency(entry.names, consistency == null ? null : consistency.trust());
-    entry.own = consistency;
   }
 
   /**
@@ -551,10 +549,6 @@ public final class RuLake implements AutoCloseable {
     BackendException failure = null;
     while (true) {
       Entry entry = entry(target);
-      boolean fresh = (entry.own == null ? consistency : entry.own).isFresh();
-      if (fresh && observed instanceof Observed.Nothing) {
-        observed = observe(entry, adapter);
-      }
       Leased known = entry.leased;
       Look look = look(entry, observed, known, cancellation, deadline);
       if (look instanceof Look.Served served) {
@@ -573,8 +567,8 @@ public final class RuLake implements AutoCloseable {
         } else {
           Observed.At pulled =
               entry.flight.await(executor, run -> pull(entry, adapter, run), deadline.left());
-          // What was confirmed after this call began is as new as was asked for.
-          observed = fresh && pulled.nanoTime() - arrived < 0 ? Observed.NOTHING : pulled;
+          // What was confirmed after this call began is as new as can be asked for.
+          observed = pulled.nanoTime() - arrived < 0 ? Observed.NOTHING : pulled;
         }
       } catch (BackendException e) {
         if (e.code() == Code.UNKNOWN_COLLECTION) {
@@ -790,7 +784,7 @@ public final class RuLake implements AutoCloseable {
       all.exceptionally(failure -> null).join();
       return merge(request, futures);
     } catch (CompletionException e) {
-      throw unwrapped(e);
+      throw SearchPool.unwrapped(e);
     }
   }
 
@@ -809,11 +803,9 @@ public final class RuLake implements AutoCloseable {
   private Map<Target, CompletableFuture<LakeResult>> federate(
       FederatedRequest request, List<AsyncCall<LakeResult>> calls) {
     SearchRequest search = ACCESS.detached(request.search());
-    long nanos = ACCESS.timeoutNanos(search);
-    if (request.deadline() != null) {
-      SearchRequest timed = search.timeout(request.deadline());
-      nanos = nanos == 0 ? ACCESS.timeoutNanos(timed) : Math.min(nanos, ACCESS.timeoutNanos(timed));
-    }
+    long own = ACCESS.timeoutNanos(search);
+    long each = request.deadlineNanos();
+    long nanos = own == 0 || each == 0 ? own + each : Math.min(own, each);
     Map<Target, CompletableFuture<LakeResult>> futures = new LinkedHashMap<>();
     for (Target target : request.targets()) {
       Body<LakeResult> body =
@@ -862,14 +854,6 @@ public final class RuLake implements AutoCloseable {
     return new FederatedResult(hits, answers, failures);
   }
 
-  private static RuntimeException unwrapped(Exception e) {
-    return switch (e.getCause()) {
-      case RuntimeException cause -> cause;
-      case Error cause -> throw cause;
-      case null, default -> new CompletionException(e);
-    };
-  }
-
   /** What a caller waits for, within so many nanoseconds; 0: no limit. */
   @FunctionalInterface
   private interface Waiting<R> {
@@ -891,7 +875,7 @@ public final class RuLake implements AutoCloseable {
     try {
       return future.get();
     } catch (ExecutionException e) {
-      throw unwrapped(e);
+      throw SearchPool.unwrapped(e);
     } catch (InterruptedException e) {
       future.cancel(true);
       Thread.currentThread().interrupt();

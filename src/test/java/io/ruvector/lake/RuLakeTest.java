@@ -314,20 +314,24 @@ class RuLakeTest {
     }
   }
 
+  /** Does not return until it is interrupted, and tells. */
+  private static ScriptedAdapter.Script hanging(CountDownLatch interrupted) {
+    return () -> {
+      try {
+        Thread.sleep(30_000);
+      } catch (InterruptedException e) {
+        interrupted.countDown();
+        throw e;
+      }
+    };
+  }
+
   @Test
   void aSearchLeavesAtItsDeadlineAndTakesThePullWithIt() throws Exception {
     var adapter = new ScriptedAdapter();
     adapter.put(1, 1, 1);
     var interrupted = new CountDownLatch(1);
-    adapter.onPull =
-        () -> {
-          try {
-            Thread.sleep(30_000);
-          } catch (InterruptedException e) {
-            interrupted.countDown();
-            throw e;
-          }
-        };
+    adapter.onPull = hanging(interrupted);
     try (var lake = lake(Consistency.fresh(), adapter)) {
       var request = SearchRequest.of(new float[] {1, 1}).k(1);
       assertThrows(
@@ -344,15 +348,7 @@ class RuLakeTest {
     var adapter = new ScriptedAdapter();
     adapter.put(1, 1, 1);
     var interrupted = new CountDownLatch(1);
-    adapter.onGeneration =
-        () -> {
-          try {
-            Thread.sleep(30_000);
-          } catch (InterruptedException e) {
-            interrupted.countDown();
-            throw e;
-          }
-        };
+    adapter.onGeneration = hanging(interrupted);
     try (var lake = lake(Consistency.fresh(), adapter)) {
       var request = SearchRequest.of(new float[] {1, 1}).k(1).timeout(Duration.ofMillis(50));
       assertThrows(DeadlineExceededException.class, () -> lake.search(TARGET, request));
@@ -547,6 +543,38 @@ class RuLakeTest {
       assertEquals(1, lake.warmFromDir(TARGET, folder));
       assertEquals(1, nearest(lake, 1, 1));
       assertEquals(1, adapter.pulls.get());
+    }
+  }
+
+  @Test
+  void whatMayBeStaleIsPublishedWhileItsBackendIsDown() {
+    var adapter = new ScriptedAdapter();
+    adapter.put(1, 1, 1);
+    var consistency = Consistency.eventual(Duration.ZERO).maxStale(Duration.ofMinutes(1));
+    try (var lake = lake(consistency, adapter)) {
+      assertEquals(1, nearest(lake, 1, 1));
+      adapter.onGeneration =
+          () -> {
+            throw new IllegalStateException("down");
+          };
+      lake.publishBundle(TARGET, folder);
+      assertEquals(Refresh.UP_TO_DATE, lake.refreshFromBundleDir(TARGET, folder));
+    }
+  }
+
+  @Test
+  void aDroppedCollectionOfAnAdapterIsNotServed() {
+    var adapter = new ScriptedAdapter();
+    adapter.put(1, 1, 1);
+    try (var lake = lake(Consistency.fresh(), adapter)) {
+      assertEquals(1, nearest(lake, 1, 1));
+      adapter.onGeneration =
+          () -> {
+            throw new UnknownCollectionException("c");
+          };
+      var e = assertThrows(BackendException.class, () -> nearest(lake, 1, 1));
+      assertEquals(Code.UNKNOWN_COLLECTION, e.code());
+      assertFalse(lake.isCached(TARGET));
     }
   }
 

@@ -112,7 +112,8 @@ public final class FreshOpen {
     return (System.nanoTime() - begin) / 1e3;
   }
 
-  private static double median(double[] values) {
+  /** Sorts the values. */
+  static double median(double[] values) {
     Arrays.sort(values);
     return values[values.length / 2];
   }

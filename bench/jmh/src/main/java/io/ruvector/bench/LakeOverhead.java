@@ -18,7 +18,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -134,7 +133,11 @@ public final class LakeOverhead {
       firsts[i] = (System.nanoTime() - begin) / 1e3;
     }
     return "| %s | %.0f | %.0f | %.0f |"
-        .formatted(target.backend(), median(primes), median(warms), median(firsts));
+        .formatted(
+            target.backend(),
+            FreshOpen.median(primes),
+            FreshOpen.median(warms),
+            FreshOpen.median(firsts));
   }
 
   private static void compare(
@@ -156,8 +159,9 @@ public final class LakeOverhead {
           for (int i = 0; i < ROUNDS; i++) {
             ratios[i] = measured.get(i) / base.get(i);
           }
-          double micros = median(measured.stream().mapToDouble(Double::doubleValue).toArray());
-          double middle = median(ratios);
+          double micros =
+              FreshOpen.median(measured.stream().mapToDouble(Double::doubleValue).toArray());
+          double middle = FreshOpen.median(ratios);
           System.out.printf(
               "| %s %s | %.1f | %.3f (%.3f-%.3f) |%n",
               consistency, name, micros, middle, ratios[0], ratios[ROUNDS - 1]);
@@ -184,12 +188,6 @@ public final class LakeOverhead {
       thread.join();
     }
     return (System.nanoTime() - begin) / 1e3 / SEARCHES;
-  }
-
-  /** Sorts the values. */
-  private static double median(double[] values) {
-    Arrays.sort(values);
-    return values[values.length / 2];
   }
 
   private static void delete(Path folder) throws IOException {
