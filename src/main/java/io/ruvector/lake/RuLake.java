@@ -235,13 +235,18 @@ public final class RuLake implements AutoCloseable {
       }
     }
 
-    synchronized void retire() {
-      retired = true;
-      flight.stop();
+    /** Gives the memory of what was leased back; the next search leases again. */
+    synchronized void release() {
       if (leased != null) {
         leased.close();
         leased = null;
       }
+    }
+
+    synchronized void retire() {
+      retired = true;
+      flight.stop();
+      release();
     }
   }
 
@@ -604,11 +609,32 @@ public final class RuLake implements AutoCloseable {
     if (leased == null) {
       return null;
     }
+    if (known == null || leased.state != known.state) {
+      releaseEvicted();
+    }
     if (served.revalidate()) {
       revalidate(entry);
     }
     Instant confirmed = served.ageNanos() < 0 ? null : Instant.now().minusNanos(served.ageNanos());
     return new Lease(leased, observed, confirmed, served.stale());
+  }
+
+  /** A new state may have driven others out of the cache, whose memory a lease would keep. */
+  private void releaseEvicted() {
+    for (Entry entry : entries.values()) {
+      if (entry.leased != null && isEvicted(entry)) {
+        entry.release();
+      }
+    }
+  }
+
+  private boolean isEvicted(Entry entry) {
+    try {
+      return !lake.isCached(entry.names);
+    } catch (LakeException e) {
+      // Its backend is leaving the lake.
+      return true;
+    }
   }
 
   /** Brings a collection up to date while nobody waits for it; a failure is the next search's. */
@@ -936,7 +962,9 @@ public final class RuLake implements AutoCloseable {
    * @return false if there was nothing
    */
   public boolean invalidateCache(Target target) {
-    return lake.invalidate(names(target));
+    boolean dropped = lake.invalidate(names(target));
+    releaseEvicted();
+    return dropped;
   }
 
   /** The witness of what is cached of a collection, 64 hex digits; empty where nothing is. */
@@ -968,7 +996,9 @@ public final class RuLake implements AutoCloseable {
    * @throws LakeException if the sidecar cannot be believed, or is another collection's
    */
   public Refresh refreshFromBundleDir(Target target, Path dir) {
-    return Refresh.values()[lake.refresh(names(target), dir)];
+    Refresh found = Refresh.values()[lake.refresh(names(target), dir)];
+    releaseEvicted();
+    return found;
   }
 
   /**
@@ -994,7 +1024,9 @@ public final class RuLake implements AutoCloseable {
    *     saved
    */
   public long warmFromDir(Target target, Path dir) {
-    return lake.warm(names(target), dir);
+    long rows = lake.warm(names(target), dir);
+    releaseEvicted();
+    return rows;
   }
 
   /** What the cache did since the lake was made. */

@@ -19,6 +19,7 @@ import io.ruvector.index.IndexOptions;
 import io.ruvector.index.RabitqPlusIndex;
 import io.ruvector.index.SearchRequest;
 import io.ruvector.index.Vectors;
+import io.ruvector.internal.NativeLibrary;
 import io.ruvector.oracle.Data;
 import io.ruvector.oracle.Seed;
 import java.io.IOException;
@@ -544,6 +545,34 @@ class RuLakeTest {
       assertEquals(1, nearest(lake, 1, 1));
       assertEquals(1, adapter.pulls.get());
     }
+  }
+
+  /** What a search held on to does not outlive its place in the cache. */
+  @Test
+  void theMemoryOfWhatIsEvictedIsGivenBack() throws InterruptedException {
+    float[][] rows = Data.vectors(new Random(1), 100, DIM);
+    try (var memory = LocalBackend.create("memory");
+        var lake = RuLake.builder().maxCacheEntries(2).build()) {
+      lake.registerBackend(memory);
+      long before = NativeLibrary.liveHandles();
+      for (int i = 0; i < 5; i++) {
+        rows[0][0] = i;
+        memory.replace("c" + i, Vectors.copyOf(rows), Ids.from(0));
+        lake.search(Target.of("memory", "c" + i), rows[0], 1);
+      }
+      awaitHandles(before + 2);
+      assertTrue(lake.invalidateCache(Target.of("memory", "c4")));
+      awaitHandles(before + 1);
+      assertEquals(1, lake.search(Target.of("memory", "c4"), rows[0], 1).size());
+    }
+  }
+
+  /** What is closed is freed in the end, at once where no call is inside. */
+  private static void awaitHandles(long expected) throws InterruptedException {
+    for (int i = 0; i < 500 && NativeLibrary.liveHandles() != expected; i++) {
+      Thread.sleep(10);
+    }
+    assertEquals(expected, NativeLibrary.liveHandles());
   }
 
   @Test
