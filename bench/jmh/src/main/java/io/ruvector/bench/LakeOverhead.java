@@ -3,12 +3,14 @@ package io.ruvector.bench;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexOptions;
 import io.ruvector.index.RabitqPlusIndex;
+import io.ruvector.index.SearchRequest;
 import io.ruvector.index.VectorBuffer;
 import io.ruvector.index.Vectors;
 import io.ruvector.lake.BackendAdapter;
 import io.ruvector.lake.Consistency;
 import io.ruvector.lake.FsBackend;
 import io.ruvector.lake.Generation;
+import io.ruvector.lake.LakeResult;
 import io.ruvector.lake.LocalBackend;
 import io.ruvector.lake.RuLake;
 import io.ruvector.lake.Target;
@@ -21,13 +23,18 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 
 /**
  * What a lake costs over the index that it caches: {@code java -cp benchmarks.jar
  * io.ruvector.bench.LakeOverhead [THREADS]}, on 100,000 rows of 128 dimensions. Priming and warming
  * are measured a few times each; warm searches alternate with those of the index itself, and their
- * ratio is the median over rounds, with its least and most.
+ * ratio is the median over rounds, with its least and most. So do searches that are all asked for at
+ * once with those of two threads that take turns.
  */
 public final class LakeOverhead {
   private static final int QUERIES = 500;
@@ -36,6 +43,7 @@ public final class LakeOverhead {
   private static final int WARM_UP = 4;
   private static final int ROUNDS = 20;
   private static final int SEARCHES = 1_000;
+  private static final int AT_ONCE = 100;
 
   /** After which a file's generation needs no hash of its content. */
   private static final long SETTLED_MILLIS = 2_500;
@@ -104,6 +112,8 @@ public final class LakeOverhead {
         }
         compare(consistency.getKey(), searches, queries, threads);
       }
+      System.out.printf("%n| %d searches | ms | over two threads |%n|---|---|---|%n", AT_ONCE);
+      atOnce(lake, targets.get(0), queries);
     } finally {
       delete(folder);
     }
@@ -168,6 +178,47 @@ public final class LakeOverhead {
               "| %s %s | %.1f | %.3f (%.3f-%.3f) |%n",
               consistency, name, micros, middle, ratios[0], ratios[ROUNDS - 1]);
         });
+  }
+
+  private static void atOnce(RuLake lake, Target target, float[][] queries) throws Exception {
+    double[] async = new double[ROUNDS];
+    double[] ratios = new double[ROUNDS];
+    List<Callable<Void>> halves = new ArrayList<>();
+    for (int t = 0; t < 2; t++) {
+      int first = t;
+      halves.add(
+          () -> {
+            for (int i = first; i < AT_ONCE; i += 2) {
+              lake.search(target, queries[i], K);
+            }
+            return null;
+          });
+    }
+    try (var two = Executors.newFixedThreadPool(2)) {
+      for (int round = -WARM_UP; round < ROUNDS; round++) {
+        long begin = System.nanoTime();
+        for (Future<Void> half : two.invokeAll(halves)) {
+          half.get();
+        }
+        double inTurn = (System.nanoTime() - begin) / 1e6;
+        begin = System.nanoTime();
+        List<CompletableFuture<LakeResult>> all = new ArrayList<>();
+        for (int i = 0; i < AT_ONCE; i++) {
+          all.add(lake.searchAsync(target, SearchRequest.of(queries[i]).k(K)));
+        }
+        for (CompletableFuture<LakeResult> one : all) {
+          one.get();
+        }
+        if (round >= 0) {
+          async[round] = (System.nanoTime() - begin) / 1e6;
+          ratios[round] = async[round] / inTurn;
+        }
+      }
+    }
+    double middle = FreshOpen.median(ratios);
+    System.out.printf(
+        "| at once | %.1f | %.3f (%.3f-%.3f) |%n",
+        FreshOpen.median(async), middle, ratios[0], ratios[ROUNDS - 1]);
   }
 
   private static double micros(Search search, float[][] queries, int threads)
