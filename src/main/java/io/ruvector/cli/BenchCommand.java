@@ -1,8 +1,11 @@
 package io.ruvector.cli;
 
 import io.ruvector.RuVector;
+import io.ruvector.index.FlatF32Index;
+import io.ruvector.index.IdFilter;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.Metric;
 import io.ruvector.index.Originals;
 import io.ruvector.index.SearchRequest;
 import io.ruvector.index.SearchResult;
@@ -12,7 +15,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,7 +31,7 @@ import picocli.CommandLine.Option;
       "The first tenth of the queries warms up, the others are timed in five passes; the median "
           + "counts. qps is by the wall, qps_cpu by the CPU time of the whole process. recall is "
           + "that of the true 10 (--recall-at), also where --k asks for more hits. scanned, estimated and reranked "
-          + "are the rows of a search that reached its stages."
+          + "are the rows of a search that reached its stages; allowed is the share that a filter let by."
     },
     footer = {
       "",
@@ -42,6 +47,9 @@ final class BenchCommand implements Callable<Integer> {
 
   /** Rows of the index that is built first, so that loading classes is not timed. */
   private static final int FIRST_BUILD = 256;
+
+  /** The same rows are allowed in each run. */
+  private static final long FILTER_SEED = 1;
 
   @Mixin private final KindMixin kind = new KindMixin();
 
@@ -104,6 +112,15 @@ final class BenchCommand implements Callable<Integer> {
   private Sweep sweep = Sweep.DEFAULTS;
 
   @Option(
+      names = "--allowed",
+      split = ",",
+      paramLabel = "SHARE",
+      description =
+          "Shares of the rows, such as 1,.5,.01, that random filters allow; the true neighbours are "
+              + "then the nearest of those. By default 1: no filter.")
+  private double[] allowed = {1};
+
+  @Option(
       names = "--threads",
       defaultValue = "1",
       paramLabel = "N",
@@ -144,6 +161,11 @@ final class BenchCommand implements Callable<Integer> {
     if (recallAt < 1) {
       throw CliException.usage("--recall-at: %d: expected 1 or more".formatted(recallAt));
     }
+    for (double share : allowed) {
+      if (!(share > 0 && share <= 1)) {
+        throw CliException.usage("--allowed: %s: expected more than 0, up to 1".formatted(share));
+      }
+    }
     RuVector.configure(threads);
     Vectors vectors = DataFile.vectors(base, dim);
     Vectors queryRows = DataFile.vectors(queryFile, dim);
@@ -160,12 +182,14 @@ final class BenchCommand implements Callable<Integer> {
             "%s: row %d, but %s has %d rows".formatted(truthFile, row, base, vectors.rows()));
       }
     }
-    var recall = new Recall(vectors, queries, truth, kind.metric().metric(), Math.min(k, recallAt));
     Report report = output.report();
     var plot = new Plot(title(vectors));
     try (VectorIndex index = build(vectors, report)) {
-      for (Sweep.Setting setting : sweep.settings()) {
-        report.add("settings", measure(index, queries, recall, setting, plot));
+      for (double share : allowed) {
+        Filtered filtered = filtered(share, vectors, queries, truth);
+        for (Sweep.Setting setting : sweep.settings()) {
+          report.add("settings", measure(index, queries, filtered, setting, plot));
+        }
       }
     }
     report.finish();
@@ -173,6 +197,41 @@ final class BenchCommand implements Callable<Integer> {
       Files.writeString(plotFile, plot.svg());
     }
     return ExitCode.OK;
+  }
+
+  /** What a share of the rows is searched by; no filter where all are allowed. */
+  private record Filtered(double share, @Nullable IdFilter filter, Recall recall) {
+    SearchRequest apply(SearchRequest request) {
+      return filter == null ? request : request.filter(filter);
+    }
+  }
+
+  private Filtered filtered(
+      double share, Vectors vectors, float[][] queries, DataFile.Truth unfiltered) {
+    Metric metric = kind.metric().metric();
+    int nearest = Math.min(k, recallAt);
+    if (share == 1) {
+      return new Filtered(share, null, new Recall(vectors, queries, unfiltered, metric, nearest));
+    }
+    var random = new SplittableRandom(FILTER_SEED);
+    long[] ids =
+        LongStream.range(0, vectors.rows()).filter(row -> random.nextDouble() < share).toArray();
+    if (ids.length < nearest) {
+      throw CliException.usage(
+          "--allowed: %s: %d rows, expected %d or more".formatted(share, ids.length, nearest));
+    }
+    IdFilter filter = IdFilter.of(ids);
+    int[] rows = new int[queries.length * nearest];
+    try (var exact = FlatF32Index.build(vectors, IndexOptions.of(metric))) {
+      for (int i = 0; i < queries.length; i++) {
+        long[] found = exact.search(SearchRequest.of(queries[i]).k(nearest).filter(filter)).ids();
+        for (int j = 0; j < nearest; j++) {
+          rows[i * nearest + j] = Math.toIntExact(found[j]);
+        }
+      }
+    }
+    var truth = new DataFile.Truth(nearest, rows);
+    return new Filtered(share, filter, new Recall(vectors, queries, truth, metric, nearest));
   }
 
   private String title(Vectors vectors) {
@@ -230,10 +289,10 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private Row measure(
-      VectorIndex index, float[][] queries, Recall recall, Sweep.Setting setting, Plot plot) {
+      VectorIndex index, float[][] queries, Filtered filtered, Sweep.Setting setting, Plot plot) {
     SearchRequest[] requests = new SearchRequest[queries.length];
     for (int i = 0; i < requests.length; i++) {
-      requests[i] = setting.apply(SearchRequest.of(queries[i]).k(k));
+      requests[i] = filtered.apply(setting.apply(SearchRequest.of(queries[i]).k(k)));
     }
     long[] ids = new long[k];
     float[] scores = new float[k];
@@ -246,7 +305,7 @@ final class BenchCommand implements Callable<Integer> {
     double reranked = 0;
     for (int i = 0; i < queries.length; i++) {
       SearchResult result = index.search(requests[i]);
-      found += recall.of(i, result.ids(), result.size());
+      found += filtered.recall().of(i, result.ids(), result.size());
       scanned += result.stats().scanned();
       estimated += result.stats().estimated();
       reranked += result.stats().reranked();
@@ -257,6 +316,7 @@ final class BenchCommand implements Callable<Integer> {
     return new Row()
         .put("tag", tag)
         .put("p", setting.toString())
+        .put("allowed", filtered.share(), 4)
         .put("recall", found / queries.length, 5)
         .put("qps", speed.wall(), 1)
         .put("qps_cpu", speed.cpu(), 1)

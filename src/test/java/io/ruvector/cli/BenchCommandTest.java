@@ -87,7 +87,7 @@ class BenchCommandTest {
           lines
               .get(i + 1)
               .matches(
-                  "\\{'tag':'t','p':'%s','recall':N,'qps':N,'qps_cpu':N,'p50_us':N,'p99_us':N,"
+                  "\\{'tag':'t','p':'%s','allowed':N,'recall':N,'qps':N,'qps_cpu':N,'p50_us':N,'p99_us':N,"
                       .concat("'scanned':N,'estimated':N,'reranked':N}")
                       .formatted(settings[i])
                       .replace('\'', '"')
@@ -120,6 +120,22 @@ class BenchCommandTest {
     bench(truth, "--index", "plus", "--sweep", "recall=1.5").failure(2);
   }
 
+  /** The exact scan finds all that a filter allows, and the true neighbours are among those. */
+  @Test
+  void measuresUnderFilters() {
+    List<String> lines = bench(truth, "--index", "flat", "--allowed", "1,.1").lines();
+    assertEquals(1, number(lines.get(1), "allowed"));
+    assertEquals(2_000, number(lines.get(1), "scanned"));
+    assertEquals(.1, number(lines.get(2), "allowed"));
+    assertEquals(200, number(lines.get(2), "scanned"), 60);
+    for (String line : lines.subList(1, 3)) {
+      assertEquals(1, number(line, "recall"), line);
+    }
+    for (String shares : List.of("0", "1.1", "-1", "NaN", ".001")) {
+      bench(truth, "--index", "flat", "--allowed", shares).failure(2);
+    }
+  }
+
   private static Object[] with(Object[] some, Object... more) {
     return Stream.of(some, more).flatMap(Arrays::stream).toArray();
   }
@@ -141,7 +157,7 @@ class BenchCommandTest {
   void exactScanFindsAll() throws IOException {
     Path ivecs = Samples.ints(folder.resolve("truth.ivecs"), nearest, true);
     String line = bench(ivecs, "--index", "flat", "--originals", "mapped").lines().get(1);
-    assertTrue(line.startsWith("{\"tag\":\"\",\"p\":\"\",\"recall\":1.0,"), line);
+    assertTrue(line.startsWith("{\"tag\":\"\",\"p\":\"\",\"allowed\":1.0,\"recall\":1.0,"), line);
   }
 
   @Test
