@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::index::Snapshot;
@@ -19,6 +19,31 @@ pub(crate) struct Allowed {
     segment: Arc<Segment>,
     pub(crate) words: Vec<u64>,
     pub(crate) count: usize,
+    listed: OnceLock<Vec<u32>>,
+}
+
+impl Allowed {
+    /// The rows in the order in which their originals lie in memory, else in their own.
+    pub(crate) fn listed(&self) -> &[u32] {
+        self.listed.get_or_init(|| {
+            let rows = (0..self.segment.rows as u32).step_by(64).zip(&self.words);
+            let mut listed: Vec<u32> = rows
+                .flat_map(|(first, &word)| bits(word).map(move |bit| first + bit))
+                .collect();
+            if self.segment.places.is_some() {
+                listed.sort_unstable_by_key(|&row| self.segment.place_of(row as usize));
+            }
+            listed
+        })
+    }
+}
+
+fn bits(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros();
+        word &= word.wrapping_sub(1);
+        (bit < u64::BITS).then_some(bit)
+    })
 }
 
 impl std::fmt::Debug for Allowed {
@@ -104,6 +129,7 @@ impl Filter {
             segment: segment.clone(),
             words,
             count,
+            listed: OnceLock::new(),
         }
     }
 }

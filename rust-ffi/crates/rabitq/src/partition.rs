@@ -250,7 +250,7 @@ impl Partition {
 
     /// Writes the cells that a search probes, the nearest of them first: by L2 or the inner product,
     /// and the spread of their rows. `z` is P (q - m). There are `wanted` of them, or fewer where it
-    /// may stop early.
+    /// may stop early, which `usize::MAX` never does.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn nearest(
         &self,
@@ -298,13 +298,13 @@ impl Partition {
         let of_cells = byte_error(z_sq, self.tiles.step);
         let margin = MARGIN * weight.abs() / 2.0 * (of_row * of_row + of_cells * of_cells).sqrt();
         cells.clear();
-        if may_stop && metric != Metric::InnerProduct && !errors.coarse && wanted < keys.len() {
+        if may_stop && metric != Metric::InnerProduct && !errors.coarse && wanted < usize::MAX {
             // The i-th cell is worth its probe up to wanted / i = exp(FALLOFF (key - least) / scale).
             let least = simd.least(dots, weight_of_bytes, self.keys.typed()).0;
             let distance_sq = (z_sq + least).max(errors.distance_sq);
             let scale = (errors.distance_sq * distance_sq).sqrt() / FALLOFF;
             let reach = |i: usize| least + scale * (wanted as f32 / i as f32).ln();
-            let (mut worthwhile, mut more) = (1, wanted + 1);
+            let (mut worthwhile, mut more) = (1, wanted.min(keys.len()) + 1);
             while worthwhile + 1 < more {
                 let i = (worthwhile + more) / 2;
                 if simd.places_up_to(keys, reach(i), places) >= i {

@@ -123,19 +123,10 @@ impl Part<'_> {
     }
 
     /// Rows that may be hits, where a filter names few of them.
-    pub(crate) fn listed(&self) -> Option<Vec<u32>> {
-        let allowed = self.allowed?;
-        let halves = allowed
-            .words
-            .iter()
-            .flat_map(|&word| [word as u32, (word >> 32) as u32]);
-        let rows = halves
-            .enumerate()
-            .flat_map(|(i, mask)| lanes(mask).map(move |lane| (i * BLOCK + lane) as u32));
-        Some(
-            rows.filter(|&row| !self.dead.contains(row as usize))
-                .collect(),
-        )
+    pub(crate) fn listed(&self) -> impl Iterator<Item = u32> {
+        let listed = self.allowed.map_or(&[][..], Allowed::listed);
+        let dead = |&row: &u32| self.dead.contains(row as usize);
+        listed.iter().copied().filter(move |row| !dead(row))
     }
 }
 
@@ -320,7 +311,7 @@ impl<'a, S: Sink> CodeScan<'a, S> {
     /// How many cells are probed at most, unless they hold fewer than k rows.
     fn wanted(&self, partition: &Partition) -> usize {
         if S::VISITS_ALL {
-            partition.count()
+            usize::MAX
         } else {
             let rows = self.search.snapshot.live();
             self.search.request.nprobe(partition, self.part, rows)
@@ -637,10 +628,11 @@ impl<'a, S: Sink> CodeScan<'a, S> {
         }
     }
 
-    /// Estimates the given rows with all their bits.
-    pub(crate) fn listed(&mut self, rows: &[u32]) {
+    /// Estimates the rows that a filter names with all their bits.
+    pub(crate) fn listed(&mut self) {
         let mut cell = None;
-        for &row in rows {
+        let part = self.part;
+        for row in part.listed() {
             let own = self.codes.cell_of(row as usize);
             if cell != Some(own) {
                 cell = Some(own);

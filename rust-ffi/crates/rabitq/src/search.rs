@@ -95,8 +95,8 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Cells to probe at most in an index of so many rows. Where a filter lets part of them through, the
-    /// nearest of those lie further out than the nearest of all rows.
+    /// Cells to probe at most in an index of so many rows, not bounded by their number. Where a filter lets
+    /// part of the rows through, the nearest of those lie further out than the nearest of all rows.
     pub(crate) fn nprobe(&self, partition: &Partition, part: &Part, rows: usize) -> usize {
         let count = partition.count();
         let wanted = match self.probes {
@@ -105,14 +105,17 @@ impl<'a> Request<'a> {
             Probes::Reach(target) => target.nprobe(count, rows),
         };
         let share = part.share().max(f32::MIN_POSITIVE);
-        ((wanted as f32 * share.powf(-WIDER)) as usize).clamp(1, count)
+        match wanted {
+            all if all >= count => usize::MAX,
+            some => ((some as f32 * share.powf(-WIDER)) as usize).max(1),
+        }
     }
 
     /// Rows that a search of a segment scans.
     fn scanned(&self, codes: &Codes, part: &Part, rows: usize) -> usize {
         match &codes.partition {
             None => part.segment.rows,
-            Some(p) => part.segment.rows / p.count() * self.nprobe(p, part, rows),
+            Some(p) => part.segment.rows / p.count() * self.nprobe(p, part, rows).min(p.count()),
         }
     }
 }
@@ -225,8 +228,7 @@ pub(crate) fn scan<S: Sink>(
             })
             .collect();
         if listed && codec.layout.bits > 1 {
-            let rows = part.listed().unwrap_or_default();
-            scans.iter_mut().for_each(|scan| scan.listed(&rows));
+            scans.iter_mut().for_each(CodeScan::listed);
         } else {
             near_cells(&mut scans, &mut probed)?;
         }
@@ -293,20 +295,28 @@ fn exact_listed<S: Sink>(
     sinks: &mut [S],
     stats: &mut [Stats],
 ) -> Result<()> {
-    let rows = part.listed().unwrap_or_default();
+    let mut listed = part.listed();
+    let mut rows = [0u32; EXACT_ROWS];
     let mut scores = [0f32; EXACT_ROWS];
-    for rows in rows.chunks(EXACT_ROWS) {
+    loop {
+        let places = rows.iter_mut().zip(&mut listed);
+        let count = places.map(|(to, row)| *to = row).count();
+        if count == 0 {
+            return Ok(());
+        }
         searchers[0].request.control.check()?;
-        let scores = &mut scores[..rows.len()];
+        let (rows, scores) = (&rows[..count], &mut scores[..count]);
         for ((searcher, sink), stats) in searchers.iter().zip(&mut *sinks).zip(&mut *stats) {
             searcher.exact_gather(part.segment, rows, scores);
-            stats.scanned += rows.len() as u64;
-            for (row, score) in rows.iter().zip(&*scores) {
-                sink.exact(part.segment.ids.get(*row as usize), *score);
+            stats.scanned += count as u64;
+            for (&row, &score) in rows.iter().zip(&*scores) {
+                // Ids lie in another order: most are never read.
+                if score <= sink.threshold() {
+                    sink.exact(part.segment.ids.get(row as usize), score);
+                }
             }
         }
     }
-    Ok(())
 }
 
 impl Searcher<'_> {
