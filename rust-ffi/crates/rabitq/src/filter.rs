@@ -19,19 +19,19 @@ pub(crate) struct Allowed {
     segment: Arc<Segment>,
     pub(crate) words: Vec<u64>,
     pub(crate) count: usize,
-    listed: OnceLock<Vec<u32>>,
+    listed: OnceLock<Vec<(u32, u32)>>,
 }
 
 impl Allowed {
-    /// The rows in the order in which their originals lie in memory, else in their own.
-    pub(crate) fn listed(&self) -> &[u32] {
+    /// The rows with the places of their originals, in the order of these.
+    pub(crate) fn listed(&self) -> &[(u32, u32)] {
         self.listed.get_or_init(|| {
             let rows = (0..self.segment.rows as u32).step_by(64).zip(&self.words);
-            let mut listed: Vec<u32> = rows
-                .flat_map(|(first, &word)| bits(word).map(move |bit| first + bit))
-                .collect();
+            let rows = rows.flat_map(|(first, &word)| bits(word).map(move |bit| first + bit));
+            let place = |row: u32| self.segment.place_of(row as usize) as u32;
+            let mut listed: Vec<(u32, u32)> = rows.map(|row| (row, place(row))).collect();
             if self.segment.places.is_some() {
-                listed.sort_unstable_by_key(|&row| self.segment.place_of(row as usize));
+                listed.sort_unstable_by_key(|&(_, place)| place);
             }
             listed
         })

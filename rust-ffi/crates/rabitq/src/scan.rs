@@ -122,11 +122,11 @@ impl Part<'_> {
         }
     }
 
-    /// Rows that may be hits, where a filter names few of them.
-    pub(crate) fn listed(&self) -> impl Iterator<Item = u32> {
+    /// Rows that may be hits, with the places of their originals, where a filter names few of them.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = (u32, u32)> {
         let listed = self.allowed.map_or(&[][..], Allowed::listed);
-        let dead = |&row: &u32| self.dead.contains(row as usize);
-        listed.iter().copied().filter(move |row| !dead(row))
+        let live = |row: u32| !self.dead.contains(row as usize);
+        listed.iter().copied().filter(move |&(row, _)| live(row))
     }
 }
 
@@ -632,7 +632,7 @@ impl<'a, S: Sink> CodeScan<'a, S> {
     pub(crate) fn listed(&mut self) {
         let mut cell = None;
         let part = self.part;
-        for row in part.listed() {
+        for (row, _) in part.listed() {
             let own = self.codes.cell_of(row as usize);
             if cell != Some(own) {
                 cell = Some(own);

@@ -296,18 +296,18 @@ fn exact_listed<S: Sink>(
     stats: &mut [Stats],
 ) -> Result<()> {
     let mut listed = part.listed();
-    let mut rows = [0u32; EXACT_ROWS];
+    let (mut rows, mut places) = ([0u32; EXACT_ROWS], [0u32; EXACT_ROWS]);
     let mut scores = [0f32; EXACT_ROWS];
     loop {
-        let places = rows.iter_mut().zip(&mut listed);
-        let count = places.map(|(to, row)| *to = row).count();
+        let filled = rows.iter_mut().zip(&mut places).zip(&mut listed);
+        let count = filled.map(|((r, p), next)| (*r, *p) = next).count();
         if count == 0 {
             return Ok(());
         }
         searchers[0].request.control.check()?;
-        let (rows, scores) = (&rows[..count], &mut scores[..count]);
+        let (rows, places, scores) = (&rows[..count], &places[..count], &mut scores[..count]);
         for ((searcher, sink), stats) in searchers.iter().zip(&mut *sinks).zip(&mut *stats) {
-            searcher.exact_gather(part.segment, rows, scores);
+            searcher.exact_at_places(part.segment, places, scores);
             stats.scanned += count as u64;
             for (&row, &score) in rows.iter().zip(&*scores) {
                 // Ids lie in another order: most are never read.
@@ -379,6 +379,11 @@ impl Searcher<'_> {
             .iter_mut()
             .zip(rows)
             .for_each(|(place, &row)| *place = segment.place_of(row as usize) as u32);
+        self.exact_at_places(segment, places, scores);
+    }
+
+    /// Exact scores of rows whose originals lie at these places.
+    fn exact_at_places(&self, segment: &Segment, places: &[u32], scores: &mut [f32]) {
         let view = segment
             .originals
             .as_ref()
