@@ -7,6 +7,9 @@ import io.ruvector.lake.Target;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
 import java.util.Comparator;
 import java.util.stream.Stream;
 
@@ -15,7 +18,7 @@ public class WarmRestart {
   static final Target ANIMALS = Target.of("files", "animals");
   static final float[] QUERY = {0.25f, 1.0f, 0.0f};
 
-  public static void main(String[] args) throws IOException {
+  public static void main(String[] args) throws IOException, GeneralSecurityException {
     Path folder = Files.createTempDirectory("vectors");
     Path saved = folder.resolve("animals.lake");
     String witness;
@@ -58,6 +61,24 @@ public class WarmRestart {
         System.out.println("  refused: " + e.code());
       }
       search(lake);
+      lake.saveCacheToDir(ANIMALS, saved);
+    }
+
+    System.out.println("only what is signed is believed");
+    KeyPair keys = KeyPairGenerator.getInstance("Ed25519").generateKeyPair();
+    try (var files = FsBackend.open("files", folder);
+        var trusting = RuLake.builder().trustedKeys(keys.getPublic()).build();
+        var signing = RuLake.builder().signingKey(keys.getPrivate()).build()) {
+      trusting.registerBackend(files);
+      signing.registerBackend(files);
+      try {
+        trusting.warmFromDir(ANIMALS, saved);
+      } catch (LakeException e) {
+        System.out.println("  refused: " + e.code());
+      }
+      search(signing);
+      signing.saveCacheToDir(ANIMALS, saved);
+      System.out.println("  rows from the signed cache: " + trusting.warmFromDir(ANIMALS, saved));
     }
     delete(folder);
   }

@@ -22,10 +22,19 @@
 #define RUV_MESSAGE_BYTES 496
 
 // Number of this ABI: it changes with every incompatible change, and a caller refuses any other.
-#define RUV_ABI_VERSION 4
+#define RUV_ABI_VERSION 5
 
 // Largest dimension of a vector.
 #define RUV_MAX_DIM 8192
+
+// Texts of a `ruv_bundle`.
+#define RUV_BUNDLE_TEXTS 9
+
+// Bytes of `ruv_bundle.text`.
+#define RUV_BUNDLE_TEXT_BYTES 20800
+
+// Bytes of a sidecar, at most.
+#define RUV_BUNDLE_BYTES 65536
 
 // Bytes of `ruv_generation.text`.
 #define RUV_GENERATION_BYTES 4096
@@ -420,6 +429,27 @@ typedef struct ruv_stats {
   uint32_t reserved;
 } ruv_stats;
 
+// The fields of a sidecar.
+typedef struct ruv_bundle {
+  // Components of a vector.
+  uint32_t dim;
+  // RUV_GENERATION_NUMBER or RUV_GENERATION_TEXT.
+  uint32_t generation_kind;
+  // The generation, where it is a number.
+  uint64_t generation_number;
+  // The seed of the rotation that caches use.
+  uint64_t rotation_seed;
+  // Candidates compared exactly, over k.
+  uint64_t rerank_factor;
+  // Bytes of each text, negative where there is none: data_ref, the generation where it is a text,
+  // rvf_witness, pii_policy, lineage_id, memory_class, content_hash, index_hash, signature.
+  int32_t lengths[RUV_BUNDLE_TEXTS];
+  // Always 0.
+  uint32_t reserved;
+  // The texts, one after the other, UTF-8, without a NUL.
+  uint8_t text[RUV_BUNDLE_TEXT_BYTES];
+} ruv_bundle;
+
 // How a search may trust what is cached.
 typedef struct ruv_consistency {
   // `ruv_consistency_kind`.
@@ -496,6 +526,8 @@ typedef struct ruv_cache_stats {
   uint64_t warm_installs;
   // Searches answered from a generation that could not be confirmed.
   uint64_t stale;
+  // Searches that an external backend answered by itself; misses too.
+  uint64_t pushed_down;
   // Nanoseconds of all primes.
   uint64_t prime_nanos;
   // Nanoseconds of the last prime; of a sum the longest of these.
@@ -1020,6 +1052,55 @@ int32_t ruv_index_build_to(const struct ruv_index_options *options,
                            const int32_t *cancel,
                            struct ruv_error *err);
 
+// Reads the caller's `text` of a sidecar into its `out`; the witness is not compared. BUNDLE.
+//
+// # Safety
+// `json` has `json_len` readable bytes; `out` and `err` are NULL or writable.
+int32_t ruv_bundle_parse(const uint8_t *json,
+                         size_t json_len,
+                         struct ruv_bundle *out,
+                         struct ruv_error *err);
+
+// Reads the sidecar `table.rulake.json` of the folder `dir` into the caller's `out`. BUNDLE, also
+// where there is none or its witness is not that of its fields.
+//
+// # Safety
+// `dir` has `dir_len` readable bytes; `out` and `err` are NULL or writable.
+int32_t ruv_bundle_read(const uint8_t *dir,
+                        size_t dir_len,
+                        struct ruv_bundle *out,
+                        struct ruv_error *err);
+
+// Writes the caller's fields as the sidecar `table.rulake.json` of the folder `dir`, which is made
+// where there is none: whole or not at all. BUNDLE.
+//
+// # Safety
+// `bundle` is NULL or readable; `dir` has `dir_len` readable bytes; `err` is NULL or writable.
+int32_t ruv_bundle_write(const struct ruv_bundle *bundle,
+                         const uint8_t *dir,
+                         size_t dir_len,
+                         struct ruv_error *err);
+
+// Writes the text of a sidecar with the caller's fields, the same for the same fields, and a NUL into
+// `json` of `capacity` bytes; RUV_BUNDLE_BYTES + 1 are always enough. BUNDLE.
+//
+// # Safety
+// `bundle` is NULL or readable; `json` is NULL or has `capacity` bytes; `err` is NULL or writable.
+int32_t ruv_bundle_json(const struct ruv_bundle *bundle,
+                        char *json,
+                        size_t capacity,
+                        struct ruv_error *err);
+
+// Writes the witness that the caller's fields give, 64 hex digits and a NUL, into its `witness` of at
+// least 65 bytes; the witness among the fields is ignored.
+//
+// # Safety
+// `bundle` is NULL or readable; `witness` is NULL or has `capacity` bytes; `err` is NULL or writable.
+int32_t ruv_bundle_witness(const struct ruv_bundle *bundle,
+                           char *witness,
+                           size_t capacity,
+                           struct ruv_error *err);
+
 // Gives the caller a lake without backends to free. ARGUMENT.
 //
 // # Safety
@@ -1360,45 +1441,75 @@ int32_t ruv_lake_witness(const struct ruv_lake *lake,
                          size_t capacity,
                          struct ruv_error *err);
 
-// Writes the sidecar `table.rulake.json` of what a search would now be answered from into the folder
-// `dir`, whole or not at all. `observed`, `cancel` and `deadline_nanos` as in `ruv_lake_look`; BUNDLE.
+// Writes `current` 1 if what is cached of a collection is of the generation that its backend has now,
+// else 0; nothing is pulled. Backends of the lake's own are asked; of an external one the caller
+// brings it as `observed`. UNKNOWN_BACKEND, UNKNOWN_COLLECTION, BACKEND, ARGUMENT, CANCELLED, DEADLINE.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `observed` and `cancel` are NULL or readable;
+// `current` and `err` are NULL or writable.
+int32_t ruv_lake_is_current(const struct ruv_lake *lake,
+                            const uint8_t *backend,
+                            size_t backend_len,
+                            const uint8_t *collection,
+                            size_t collection_len,
+                            const struct ruv_generation *observed,
+                            const int32_t *cancel,
+                            int64_t deadline_nanos,
+                            uint64_t *current,
+                            struct ruv_error *err);
+
+// Counts a search that missed and that an external backend has answered by itself. UNKNOWN_BACKEND.
+//
+// # Safety
+// `lake` is live; the texts have their readable bytes; `err` is NULL or writable.
+int32_t ruv_lake_pushed_down(const struct ruv_lake *lake,
+                             const uint8_t *backend,
+                             size_t backend_len,
+                             const uint8_t *collection,
+                             size_t collection_len,
+                             struct ruv_error *err);
+
+// Writes the fields of a sidecar of what a search would now be answered from into the caller's `out`.
+// `observed`, `cancel` and `deadline_nanos` as in `ruv_lake_look`; BUNDLE.
 //
 // # Safety
 // `lake` is live; the texts have their readable bytes; `observed` and `cancel` are NULL or
-// readable; `err` is NULL or writable.
-int32_t ruv_lake_publish(const struct ruv_lake *lake,
-                         const uint8_t *backend,
-                         size_t backend_len,
-                         const uint8_t *collection,
-                         size_t collection_len,
-                         const struct ruv_generation *observed,
-                         const int32_t *cancel,
-                         int64_t deadline_nanos,
-                         const uint8_t *dir,
-                         size_t dir_len,
-                         struct ruv_error *err);
+// readable; `out` and `err` are NULL or writable.
+int32_t ruv_lake_bundle(const struct ruv_lake *lake,
+                        const uint8_t *backend,
+                        size_t backend_len,
+                        const uint8_t *collection,
+                        size_t collection_len,
+                        const struct ruv_generation *observed,
+                        const int32_t *cancel,
+                        int64_t deadline_nanos,
+                        struct ruv_bundle *out,
+                        struct ruv_error *err);
 
-// Drops what is cached of a collection if the sidecar in the folder `dir` tells of another state;
-// `found` gets a `ruv_refresh`. BUNDLE, UNKNOWN_BACKEND.
+// Drops what is cached of a collection if the caller's sidecar, of the folder `dir`, tells of another
+// state; `found` gets a `ruv_refresh`. BUNDLE, UNKNOWN_BACKEND.
 //
 // # Safety
-// `lake` is live; the texts have their readable bytes; `found` and `err` are NULL or
-// writable.
+// `lake` is live; the texts have their readable bytes; `bundle` is NULL or readable; `found` and `err`
+// are NULL or writable.
 int32_t ruv_lake_refresh(const struct ruv_lake *lake,
                          const uint8_t *backend,
                          size_t backend_len,
                          const uint8_t *collection,
                          size_t collection_len,
+                         const struct ruv_bundle *bundle,
                          const uint8_t *dir,
                          size_t dir_len,
                          uint32_t *found,
                          struct ruv_error *err);
 
-// Saves what is cached of a collection to the folder `dir`: the index, and its sidecar last.
-// NOT_CACHED, PERSIST, BUNDLE, UNKNOWN_BACKEND.
+// Saves the index that is cached of a collection to the folder `dir`, and writes the fields of its
+// sidecar into the caller's `out`, to be written last. `hashed` 1: they vouch for the file, byte by
+// byte. NOT_CACHED, PERSIST, BUNDLE, UNKNOWN_BACKEND.
 //
 // # Safety
-// `lake` is live; the texts have their readable bytes; `err` is NULL or writable.
+// `lake` is live; the texts have their readable bytes; `out` and `err` are NULL or writable.
 int32_t ruv_lake_save(const struct ruv_lake *lake,
                       const uint8_t *backend,
                       size_t backend_len,
@@ -1406,18 +1517,22 @@ int32_t ruv_lake_save(const struct ruv_lake *lake,
                       size_t collection_len,
                       const uint8_t *dir,
                       size_t dir_len,
+                      uint32_t hashed,
+                      struct ruv_bundle *out,
                       struct ruv_error *err);
 
-// Caches what was saved of a collection in the folder `dir`; `rows`, unless NULL, gets its rows.
-// BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
+// Caches what was saved of a collection in the folder `dir` with the caller's sidecar; `rows`, unless
+// NULL, gets its rows. BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
 //
 // # Safety
-// `lake` is live; the texts have their readable bytes; `rows` and `err` are NULL or writable.
+// `lake` is live; the texts have their readable bytes; `bundle` is NULL or readable; `rows` and `err`
+// are NULL or writable.
 int32_t ruv_lake_warm(const struct ruv_lake *lake,
                       const uint8_t *backend,
                       size_t backend_len,
                       const uint8_t *collection,
                       size_t collection_len,
+                      const struct ruv_bundle *bundle,
                       const uint8_t *dir,
                       size_t dir_len,
                       uint64_t *rows,

@@ -9,13 +9,14 @@ use rabitq::{
     Search, Stats,
 };
 
+use crate::bundle::ruv_bundle;
 use crate::error::{Failure, ruv_error};
 use crate::filter::ruv_filter;
 use crate::lake::{ruv_cache_stats, ruv_consistency, ruv_generation, ruv_lake_options, ruv_served};
 use crate::pointer::{product, shared, size, slice};
 
 /// Number of this ABI: it changes with every incompatible change, and a caller refuses any other.
-pub const RUV_ABI_VERSION: u32 = 4;
+pub const RUV_ABI_VERSION: u32 = 5;
 
 /// Largest dimension of a vector.
 pub const RUV_MAX_DIM: u32 = 8192;
@@ -249,6 +250,7 @@ pub(crate) fn struct_size(which: u32) -> usize {
         8 => size_of::<ruv_consistency>(),
         9 => size_of::<ruv_served>(),
         10 => size_of::<ruv_cache_stats>(),
+        11 => size_of::<ruv_bundle>(),
         _ => 0,
     }
 }

@@ -1,7 +1,6 @@
 //! Lakes: backends, caches that stay coherent with them, and pulls that the caller drives.
 
 use std::ffi::c_char;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use rulake::{
 };
 
 use crate::abi::{self, ruv_index_options, text};
+use crate::bundle::ruv_bundle;
 use crate::error::{Failure, ruv_error, write_text};
 use crate::handle::{self, Live};
 use crate::index::ruv_index;
@@ -126,6 +126,8 @@ pub struct ruv_cache_stats {
     pub warm_installs: u64,
     /// Searches answered from a generation that could not be confirmed.
     pub stale: u64,
+    /// Searches that an external backend answered by itself; misses too.
+    pub pushed_down: u64,
     /// Nanoseconds of all primes.
     pub prime_nanos: u64,
     /// Nanoseconds of the last prime; of a sum the longest of these.
@@ -1021,10 +1023,7 @@ pub unsafe extern "C" fn ruv_pull_commit(
     unsafe {
         guard(err, || {
             let pull = handle::take(pull, "pull")?;
-            let known = match generation.is_null() {
-                true => None,
-                false => shared(generation, "generation")?.read()?,
-            };
+            let known = self::generation(generation)?;
             let control = abi::control(cancel)?;
             let pulled = pull.core.into_inner().map_err(|_| Failure::poisoned())?;
             let done = match pulled {
@@ -1141,14 +1140,15 @@ pub unsafe extern "C" fn ruv_lake_witness(
     }
 }
 
-/// Writes the sidecar `table.rulake.json` of what a search would now be answered from into the folder
-/// `dir`, whole or not at all. `observed`, `cancel` and `deadline_nanos` as in `ruv_lake_look`; BUNDLE.
+/// Writes `current` 1 if what is cached of a collection is of the generation that its backend has now,
+/// else 0; nothing is pulled. Backends of the lake's own are asked; of an external one the caller
+/// brings it as `observed`. UNKNOWN_BACKEND, UNKNOWN_COLLECTION, BACKEND, ARGUMENT, CANCELLED, DEADLINE.
 ///
 /// # Safety
-/// `lake` is live; the texts have their readable bytes; `observed` and `cancel` are NULL or
-/// readable; `err` is NULL or writable.
+/// `lake` is live; the texts have their readable bytes; `observed` and `cancel` are NULL or readable;
+/// `current` and `err` are NULL or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ruv_lake_publish(
+pub unsafe extern "C" fn ruv_lake_is_current(
     lake: *const ruv_lake,
     backend: *const u8,
     backend_len: usize,
@@ -1157,8 +1157,7 @@ pub unsafe extern "C" fn ruv_lake_publish(
     observed: *const ruv_generation,
     cancel: *const i32,
     deadline_nanos: i64,
-    dir: *const u8,
-    dir_len: usize,
+    current: *mut u64,
     err: *mut ruv_error,
 ) -> i32 {
     // SAFETY: the caller keeps the contract above.
@@ -1166,21 +1165,90 @@ pub unsafe extern "C" fn ruv_lake_publish(
         guard(err, || {
             let lake = &shared(lake, "lake")?.core;
             let t = Target::new(backend, backend_len, collection, collection_len)?;
-            let dir = abi::path(dir, dir_len)?;
+            let place = out_pointer(current, "current")?;
             let control = abi::timed_control(cancel, deadline_nanos)?;
-            let lease = look(lake, t, observed, false, &control)?;
-            lake.publish_bundle(t.backend, t.collection, &lease, dir)?;
+            let known = generation(observed)?;
+            let found = lake.is_current(t.backend, t.collection, known, &control)?;
+            place.write(found.into());
             Ok(())
         })
     }
 }
 
-/// Drops what is cached of a collection if the sidecar in the folder `dir` tells of another state;
-/// `found` gets a `ruv_refresh`. BUNDLE, UNKNOWN_BACKEND.
+/// # Safety
+/// `observed` is NULL or readable.
+unsafe fn generation(
+    observed: *const ruv_generation,
+) -> Result<Option<(Generation, Duration)>, Failure> {
+    match observed.is_null() {
+        true => Ok(None),
+        // SAFETY: the contract of this function.
+        false => unsafe { shared(observed, "observed")? }.read(),
+    }
+}
+
+/// Counts a search that missed and that an external backend has answered by itself. UNKNOWN_BACKEND.
 ///
 /// # Safety
-/// `lake` is live; the texts have their readable bytes; `found` and `err` are NULL or
-/// writable.
+/// `lake` is live; the texts have their readable bytes; `err` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ruv_lake_pushed_down(
+    lake: *const ruv_lake,
+    backend: *const u8,
+    backend_len: usize,
+    collection: *const u8,
+    collection_len: usize,
+    err: *mut ruv_error,
+) -> i32 {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        guard(err, || {
+            let lake = &shared(lake, "lake")?.core;
+            let t = Target::new(backend, backend_len, collection, collection_len)?;
+            Ok(lake.count_pushed_down(t.backend, t.collection)?)
+        })
+    }
+}
+
+/// Writes the fields of a sidecar of what a search would now be answered from into the caller's `out`.
+/// `observed`, `cancel` and `deadline_nanos` as in `ruv_lake_look`; BUNDLE.
+///
+/// # Safety
+/// `lake` is live; the texts have their readable bytes; `observed` and `cancel` are NULL or
+/// readable; `out` and `err` are NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ruv_lake_bundle(
+    lake: *const ruv_lake,
+    backend: *const u8,
+    backend_len: usize,
+    collection: *const u8,
+    collection_len: usize,
+    observed: *const ruv_generation,
+    cancel: *const i32,
+    deadline_nanos: i64,
+    out: *mut ruv_bundle,
+    err: *mut ruv_error,
+) -> i32 {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        guard(err, || {
+            let lake = &shared(lake, "lake")?.core;
+            let t = Target::new(backend, backend_len, collection, collection_len)?;
+            let out = out_pointer(out, "out")?;
+            let control = abi::timed_control(cancel, deadline_nanos)?;
+            let lease = look(lake, t, observed, false, &control)?;
+            let bundle = lake.bundle(t.backend, t.collection, &lease)?;
+            ruv_bundle::write(out.as_ptr(), &bundle)
+        })
+    }
+}
+
+/// Drops what is cached of a collection if the caller's sidecar, of the folder `dir`, tells of another
+/// state; `found` gets a `ruv_refresh`. BUNDLE, UNKNOWN_BACKEND.
+///
+/// # Safety
+/// `lake` is live; the texts have their readable bytes; `bundle` is NULL or readable; `found` and `err`
+/// are NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ruv_lake_refresh(
     lake: *const ruv_lake,
@@ -1188,6 +1256,7 @@ pub unsafe extern "C" fn ruv_lake_refresh(
     backend_len: usize,
     collection: *const u8,
     collection_len: usize,
+    bundle: *const ruv_bundle,
     dir: *const u8,
     dir_len: usize,
     found: *mut u32,
@@ -1199,7 +1268,8 @@ pub unsafe extern "C" fn ruv_lake_refresh(
             let lake = &shared(lake, "lake")?.core;
             let t = Target::new(backend, backend_len, collection, collection_len)?;
             let (dir, place) = (abi::path(dir, dir_len)?, out_pointer(found, "found")?);
-            let refresh = lake.refresh_from_bundle_dir(t.backend, t.collection, dir)?;
+            let bundle = shared(bundle, "bundle")?.read()?;
+            let refresh = lake.refresh(t.backend, t.collection, &bundle, dir)?;
             place.write(match refresh {
                 Refresh::UpToDate => ruv_refresh::UpToDate,
                 Refresh::Invalidated => ruv_refresh::Invalidated,
@@ -1210,11 +1280,12 @@ pub unsafe extern "C" fn ruv_lake_refresh(
     }
 }
 
-/// Saves what is cached of a collection to the folder `dir`: the index, and its sidecar last.
-/// NOT_CACHED, PERSIST, BUNDLE, UNKNOWN_BACKEND.
+/// Saves the index that is cached of a collection to the folder `dir`, and writes the fields of its
+/// sidecar into the caller's `out`, to be written last. `hashed` 1: they vouch for the file, byte by
+/// byte. NOT_CACHED, PERSIST, BUNDLE, UNKNOWN_BACKEND.
 ///
 /// # Safety
-/// `lake` is live; the texts have their readable bytes; `err` is NULL or writable.
+/// `lake` is live; the texts have their readable bytes; `out` and `err` are NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ruv_lake_save(
     lake: *const ruv_lake,
@@ -1224,6 +1295,8 @@ pub unsafe extern "C" fn ruv_lake_save(
     collection_len: usize,
     dir: *const u8,
     dir_len: usize,
+    hashed: u32,
+    out: *mut ruv_bundle,
     err: *mut ruv_error,
 ) -> i32 {
     // SAFETY: the caller keeps the contract above.
@@ -1231,18 +1304,20 @@ pub unsafe extern "C" fn ruv_lake_save(
         guard(err, || {
             let lake = &shared(lake, "lake")?.core;
             let t = Target::new(backend, backend_len, collection, collection_len)?;
-            let dir: &Path = abi::path(dir, dir_len)?;
-            lake.save_cache_to_dir(t.backend, t.collection, dir)?;
-            Ok(())
+            let (dir, out) = (abi::path(dir, dir_len)?, out_pointer(out, "out")?);
+            let hashed = abi::flag(hashed, "hashed")?;
+            let bundle = lake.save(t.backend, t.collection, dir, hashed)?;
+            ruv_bundle::write(out.as_ptr(), &bundle)
         })
     }
 }
 
-/// Caches what was saved of a collection in the folder `dir`; `rows`, unless NULL, gets its rows.
-/// BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
+/// Caches what was saved of a collection in the folder `dir` with the caller's sidecar; `rows`, unless
+/// NULL, gets its rows. BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
 ///
 /// # Safety
-/// `lake` is live; the texts have their readable bytes; `rows` and `err` are NULL or writable.
+/// `lake` is live; the texts have their readable bytes; `bundle` is NULL or readable; `rows` and `err`
+/// are NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ruv_lake_warm(
     lake: *const ruv_lake,
@@ -1250,6 +1325,7 @@ pub unsafe extern "C" fn ruv_lake_warm(
     backend_len: usize,
     collection: *const u8,
     collection_len: usize,
+    bundle: *const ruv_bundle,
     dir: *const u8,
     dir_len: usize,
     rows: *mut u64,
@@ -1261,7 +1337,8 @@ pub unsafe extern "C" fn ruv_lake_warm(
             let lake = &shared(lake, "lake")?.core;
             let t = Target::new(backend, backend_len, collection, collection_len)?;
             let (dir, place) = (abi::path(dir, dir_len)?, optional_out(rows, "rows")?);
-            let warmed = lake.warm_from_dir(t.backend, t.collection, dir)?;
+            let bundle = shared(bundle, "bundle")?.read()?;
+            let warmed = lake.warm(t.backend, t.collection, bundle, dir)?;
             write_optional(place, warmed);
             Ok(())
         })
@@ -1280,6 +1357,7 @@ impl From<CacheStats> for ruv_cache_stats {
             shared_hits: s.shared_hits,
             warm_installs: s.warm_installs,
             stale: s.stale,
+            pushed_down: s.pushed_down,
             prime_nanos: nanos(s.prime_time),
             last_prime_nanos: nanos(s.last_prime),
             entries: s.entries,

@@ -14,6 +14,7 @@ compile_error!(
 
 mod abi;
 mod buffer;
+mod bundle;
 mod error;
 mod filter;
 mod handle;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use abi::*;
 pub use buffer::*;
+pub use bundle::*;
 pub use error::{ruv_error, ruv_status};
 pub use filter::*;
 pub use index::*;

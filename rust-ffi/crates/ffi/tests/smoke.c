@@ -69,7 +69,8 @@ static void library(void) {
   CHECK(ruv_cpu_features(text, sizeof text) > 0);
   const size_t sizes[] = {sizeof(ruv_error),      sizeof(ruv_index_options), sizeof(ruv_search),      sizeof(ruv_stats),
                           sizeof(ruv_index_info), sizeof(ruv_recommendation), sizeof(ruv_generation), sizeof(ruv_lake_options),
-                          sizeof(ruv_consistency), sizeof(ruv_served),       sizeof(ruv_cache_stats)};
+                          sizeof(ruv_consistency), sizeof(ruv_served),       sizeof(ruv_cache_stats),
+                          sizeof(ruv_bundle)};
   enum { STRUCTS = sizeof sizes / sizeof sizes[0] };
   for (uint32_t i = 0; i < STRUCTS; i++) CHECK(ruv_struct_size(i) == sizes[i]);
   CHECK(ruv_struct_size(STRUCTS) == 0);
@@ -740,12 +741,14 @@ static void leased(ruv_index *index, int row, int64_t id) {
 }
 
 static void lakes(const char *folder) {
-  char path[512], text[64], witness[65];
+  char path[512], text[65], witness[65];
   uint64_t length, count;
   uint32_t refresh;
   ruv_backend *memory = NULL, *files = NULL;
   ruv_index *index = NULL;
   static ruv_served served;
+  static ruv_bundle bundle;
+  static char json[RUV_BUNDLE_BYTES + 1];
   ruv_cache_stats total, each[4];
   OK(ruv_backend_local(TEXT("memory"), &memory, &err));
   FAILS(RUV_STATUS_ARGUMENT, ruv_backend_local(TEXT("a/b"), &files, &err));
@@ -770,15 +773,33 @@ static void lakes(const char *folder) {
   FAILS(RUV_STATUS_DEADLINE, ruv_lake_prime(lake, TEXT("memory"), TEXT("c"), NULL, -1, &err));
 
   snprintf(path, sizeof path, "%s/saved", folder);
-  OK(ruv_lake_save(lake, TEXT("memory"), TEXT("c"), TEXT(path), &err));
-  OK(ruv_lake_refresh(lake, TEXT("memory"), TEXT("c"), TEXT(path), &refresh, &err));
+  OK(ruv_lake_save(lake, TEXT("memory"), TEXT("c"), TEXT(path), 1, &bundle, &err));
+  OK(ruv_bundle_write(&bundle, TEXT(path), &err));
+  OK(ruv_bundle_read(TEXT(path), &bundle, &err));
+  CHECK(bundle.dim == DIM && bundle.lengths[0] == 10 && strncmp((char *)bundle.text, "memory://c", 10) == 0);
+  OK(ruv_lake_refresh(lake, TEXT("memory"), TEXT("c"), &bundle, TEXT(path), &refresh, &err));
   CHECK(refresh == RUV_REFRESH_UP_TO_DATE);
+  OK(ruv_lake_bundle(lake, TEXT("memory"), TEXT("c"), NULL, NULL, 0, &bundle, &err));
   OK(ruv_lake_witness(lake, TEXT("memory"), TEXT("c"), witness, sizeof witness, &err));
   CHECK(strspn(witness, "0123456789abcdef") == 64);
+  OK(ruv_bundle_json(&bundle, json, sizeof json, &err));
+  CHECK(strstr(json, witness) != NULL);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_bundle_json(&bundle, json, 100, &err));
+  OK(ruv_bundle_parse(TEXT(json), &bundle, &err));
+  FAILS(RUV_STATUS_BUNDLE, ruv_bundle_parse(TEXT("{}"), &bundle, &err));
+  bundle.rotation_seed++;
+  OK(ruv_bundle_witness(&bundle, text, sizeof text, &err));
+  CHECK(strcmp(text, witness) != 0);
+  FAILS(RUV_STATUS_BUNDLE, ruv_bundle_write(&bundle, TEXT(path), &err));
+  bundle.lengths[0] = RUV_BUNDLE_TEXT_BYTES + 1;
+  FAILS(RUV_STATUS_ARGUMENT, ruv_bundle_write(&bundle, TEXT(path), &err));
+  OK(ruv_lake_is_current(lake, TEXT("memory"), TEXT("c"), NULL, NULL, 0, &count, &err));
+  CHECK(count == 1);
   OK(ruv_lake_invalidate(lake, TEXT("memory"), TEXT("c"), &count, &err));
   CHECK(count == 1);
   FAILS(RUV_STATUS_NOT_CACHED, ruv_lake_witness(lake, TEXT("memory"), TEXT("c"), witness, sizeof witness, &err));
-  OK(ruv_lake_warm(lake, TEXT("memory"), TEXT("c"), TEXT(path), &count, &err));
+  OK(ruv_bundle_read(TEXT(path), &bundle, &err));
+  OK(ruv_lake_warm(lake, TEXT("memory"), TEXT("c"), &bundle, TEXT(path), &count, &err));
   CHECK(count == ROWS - 1);
   OK(ruv_lake_is_cached(lake, TEXT("memory"), TEXT("c"), &count, &err));
   CHECK(count == 1);
@@ -813,6 +834,7 @@ static void pulls(void) {
   ruv_index *index = NULL;
   static ruv_served served;
   static ruv_generation generation, since;
+  uint64_t count;
   OK(ruv_lake_register_external(lake, TEXT("own"), &err));
   FAILS(RUV_STATUS_NEEDS_PRIME, ruv_lake_look(lake, TEXT("own"), TEXT("c"), NULL, 0, 0, NULL, 0, &served, &index, &err));
   OK(ruv_pull_begin_changes(lake, TEXT("own"), TEXT("c"), &since, &pull, &err));
@@ -835,6 +857,10 @@ static void pulls(void) {
   OK(ruv_pull_commit(pull, &generation, NULL, &err));
   FAILS(RUV_STATUS_NEEDS_GENERATION,
         ruv_lake_look(lake, TEXT("own"), TEXT("c"), NULL, 0, 0, NULL, 0, &served, &index, &err));
+  OK(ruv_lake_is_current(lake, TEXT("own"), TEXT("c"), &generation, NULL, 0, &count, &err));
+  CHECK(count == 1);
+  FAILS(RUV_STATUS_ARGUMENT, ruv_lake_is_current(lake, TEXT("own"), TEXT("c"), NULL, NULL, 0, &count, &err));
+  OK(ruv_lake_pushed_down(lake, TEXT("own"), TEXT("c"), &err));
   OK(ruv_lake_look(lake, TEXT("own"), TEXT("c"), &generation, 1, 0, NULL, 0, &served, &index, &err));
   leased(index, 5, 5);
 

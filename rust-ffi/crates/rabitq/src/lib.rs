@@ -71,6 +71,14 @@ pub fn open(path: &Path, mode: OpenMode, verify: bool) -> Result<Box<dyn VectorI
     Ok(Box::new(persist::open_index(path, mode, verify)?))
 }
 
+/// A saved index, read into memory and verified, unless `check` has a reason to refuse its bytes.
+pub fn load(
+    path: &Path,
+    check: impl FnOnce(&[u8]) -> std::result::Result<(), String>,
+) -> Result<Box<dyn VectorIndex>> {
+    Ok(Box::new(persist::load_index(path, check)?))
+}
+
 /// An index of the rows of a `.rbpx` file; without options a `Plus` index with the file's seed and
 /// rerank factor.
 pub fn import_rbpx(path: &Path, options: Option<Options>) -> Result<Box<dyn VectorIndex>> {

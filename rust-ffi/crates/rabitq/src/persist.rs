@@ -584,6 +584,19 @@ pub(crate) fn open_index(path: &Path, mode: OpenMode, verify: bool) -> Result<Ce
     parsed.index(mode)
 }
 
+/// Reads a saved index into memory and checks every byte against its checksum, once the caller has
+/// seen these very bytes and has no reason to refuse them.
+pub(crate) fn load_index(
+    path: &Path,
+    check: impl FnOnce(&[u8]) -> std::result::Result<(), String>,
+) -> Result<CellIndex> {
+    let bytes = load(path)?;
+    check(&bytes).map_err(|reason| Error::persist(path, "file", reason))?;
+    let parsed = Parsed::new(path, bytes)?;
+    parsed.verify()?;
+    parsed.index(OpenMode::Load)
+}
+
 /// Reads a saved index and checks every byte against its checksum.
 pub fn verify(path: &Path) -> Result<()> {
     Parsed::new(path, Bytes::from_file(map_file(path)?.1))?.verify()

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::files::open_regular;
 use crate::generation::Generation;
-use crate::witness::{is_digest, witness};
+use crate::witness::{DIGEST_DIGITS, is_hex, witness};
+
+/// Digits of an Ed25519 signature in hexadecimal.
+const SIGNATURE_DIGITS: usize = 128;
 
 /// The sidecar `table.rulake.json`: where a table's vectors are, in which state, and how caches of
 /// them are built.
@@ -39,9 +42,17 @@ pub struct RuLakeBundle {
     /// A label of the caller's, carried along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_class: Option<String>,
-    /// The [`ContentHash`](crate::ContentHash) of the rows. Ours alone: upstream passes over it.
+    /// The [`ContentHash`](crate::ContentHash) of the rows. Ours alone, as those that follow: upstream
+    /// passes over them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<String>,
+    /// 256 bits of SHAKE-256 over the saved index beside the sidecar, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_hash: Option<String>,
+    /// An Ed25519 signature of [`RuLakeBundle::to_json`] without it, in hexadecimal. It is carried
+    /// along: who holds keys makes and verifies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 impl RuLakeBundle {
@@ -54,6 +65,9 @@ impl RuLakeBundle {
     pub const MAX_BYTES: usize = 64 * 1024;
     /// The longest text of one field, in UTF-8 bytes.
     pub const MAX_FIELD_BYTES: usize = 4 * 1024;
+    /// Bytes of all texts of a bundle, at most.
+    pub const MAX_TEXT_BYTES: usize =
+        5 * Self::MAX_FIELD_BYTES + 3 * DIGEST_DIGITS + SIGNATURE_DIGITS;
 
     /// A bundle with its witness, without the optional fields.
     pub fn new(
@@ -76,6 +90,8 @@ impl RuLakeBundle {
             lineage_id: None,
             memory_class: None,
             content_hash: None,
+            index_hash: None,
+            signature: None,
         }
     }
 
@@ -84,7 +100,8 @@ impl RuLakeBundle {
         self.rvf_witness == self.witness_of_fields()
     }
 
-    fn witness_of_fields(&self) -> String {
+    /// The witness that the fields give.
+    pub fn witness_of_fields(&self) -> String {
         witness(
             &self.data_ref,
             self.dim,
@@ -94,7 +111,8 @@ impl RuLakeBundle {
         )
     }
 
-    /// The text of a sidecar; without a content hash, upstream's byte for byte.
+    /// The text of a sidecar, the same for the same fields; without those that are ours alone,
+    /// upstream's byte for byte.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("numbers and texts can be written")
     }
@@ -126,6 +144,17 @@ impl RuLakeBundle {
         let bundle: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
         bundle.check_fields()?;
         Ok(bundle)
+    }
+
+    /// Checks every field by itself and the length of the text, as a reader does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bundle`].
+    pub fn check(&self) -> Result<()> {
+        self.check_fields()
+            .and_then(|()| check_size(self.to_json().len() as u64))
+            .map_err(|reason| Error::bundle(Path::new(Self::SIDECAR_FILENAME), reason))
     }
 
     fn check_fields(&self) -> std::result::Result<(), String> {
@@ -160,12 +189,16 @@ impl RuLakeBundle {
             }
         }
         let digests = [
-            ("rvf_witness", Some(&self.rvf_witness)),
-            ("content_hash", self.content_hash.as_ref()),
+            ("rvf_witness", Some(&self.rvf_witness), DIGEST_DIGITS),
+            ("content_hash", self.content_hash.as_ref(), DIGEST_DIGITS),
+            ("index_hash", self.index_hash.as_ref(), DIGEST_DIGITS),
+            ("signature", self.signature.as_ref(), SIGNATURE_DIGITS),
         ];
-        for (name, digest) in digests {
-            if digest.is_some_and(|digest| !is_digest(digest)) {
-                return Err(format!("{name}: expected 64 lower-case hexadecimal digits"));
+        for (name, digest, digits) in digests {
+            if digest.is_some_and(|digest| !is_hex(digest, digits)) {
+                return Err(format!(
+                    "{name}: expected {digits} lower-case hexadecimal digits"
+                ));
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use rabitq::{Control, Ids, Kind, OpenMode, Options, Rows, Search, VectorIndex};
+use rabitq::{Control, Ids, Kind, Options, Rows, Search, VectorIndex};
 
 use crate::backend::{BackendAdapter, Source};
 use crate::bundle::RuLakeBundle;
@@ -15,7 +15,7 @@ use crate::lock::lock;
 use crate::names;
 use crate::pull::{Changes, Pull, Pulled};
 use crate::stats::{CacheStats, count};
-use crate::witness::ContentHash;
+use crate::witness::{ContentHash, file_hash};
 
 /// Pulls of a collection whose generation changes meanwhile, before the lake gives up.
 const PULLS: u32 = 5;
@@ -651,6 +651,42 @@ impl RuLake {
         Ok(self.apply(&slot, &served, changes, began)?.is_some())
     }
 
+    /// Whether what is cached of a collection is of the generation that its backend has now, which the
+    /// lake asks for; of an external backend it is `observed`, which it had so long ago. Nothing is
+    /// pulled.
+    pub fn is_current(
+        &self,
+        backend: &str,
+        collection: &str,
+        observed: Option<(Generation, Duration)>,
+        control: &Control,
+    ) -> Result<bool> {
+        let registered = self.backend(backend)?;
+        let asked = self.cache.clock().now();
+        let (generation, confirmed) = match (&registered.source, observed) {
+            (Source::Driven(adapter), _) => {
+                (retry(control, || adapter.generation(collection))?, asked)
+            }
+            (Source::External, Some((generation, ago))) => (generation, before(asked, ago)),
+            (Source::External, None) => return Err(Error::argument("generation", "none", "one")),
+        };
+        let slot = registered.known(collection);
+        let served = slot.and_then(|slot| slot.served().clone());
+        let current = served.filter(|served| served.generation == generation);
+        if let Some(served) = &current {
+            served.confirm(confirmed);
+        }
+        Ok(current.is_some())
+    }
+
+    /// Counts a search that missed, and that an external backend has answered by itself.
+    pub fn count_pushed_down(&self, backend: &str, collection: &str) -> Result<()> {
+        let slot = self.backend(backend)?.slot(backend, collection)?;
+        count(&slot.counters.misses);
+        count(&slot.counters.pushed_down);
+        Ok(())
+    }
+
     /// Whether a collection is cached, however old.
     pub fn is_cached(&self, backend: &str, collection: &str) -> Result<bool> {
         Ok(self.served(backend, collection)?.is_some())
@@ -697,6 +733,11 @@ impl RuLake {
         Ok(bundle)
     }
 
+    /// The sidecar of a leased state.
+    pub fn bundle(&self, backend: &str, collection: &str, lease: &Lease) -> Result<RuLakeBundle> {
+        self.bundle_of(backend, collection, &lease.served)
+    }
+
     /// Writes the sidecar of a leased state; returns its path.
     pub fn publish_bundle(
         &self,
@@ -705,12 +746,10 @@ impl RuLake {
         lease: &Lease,
         dir: &Path,
     ) -> Result<PathBuf> {
-        self.bundle_of(backend, collection, &lease.served)?
-            .write_to_dir(dir)
+        self.bundle(backend, collection, lease)?.write_to_dir(dir)
     }
 
-    /// Drops what is cached of a collection if a published sidecar tells of another state. Where
-    /// nothing is cached, nothing is out of date.
+    /// As [`RuLake::refresh`], by the sidecar of a folder.
     pub fn refresh_from_bundle_dir(
         &self,
         backend: &str,
@@ -721,7 +760,19 @@ impl RuLake {
             return Ok(Refresh::BundleMissing);
         }
         let bundle = RuLakeBundle::read_from_dir(dir)?;
-        self.check_data_ref(&bundle, backend, collection, dir)?;
+        self.refresh(backend, collection, &bundle, dir)
+    }
+
+    /// Drops what is cached of a collection if a sidecar, of that folder, tells of another state. Where
+    /// nothing is cached, nothing is out of date.
+    pub fn refresh(
+        &self,
+        backend: &str,
+        collection: &str,
+        bundle: &RuLakeBundle,
+        dir: &Path,
+    ) -> Result<Refresh> {
+        self.check_data_ref(bundle, backend, collection, dir)?;
         match self.cache_witness_of(backend, collection)? {
             Some(witness) if witness != bundle.rvf_witness => {
                 self.invalidate_cache(backend, collection)?;
@@ -760,13 +811,26 @@ impl RuLake {
     }
 
     /// Saves what is cached of a collection: the index, the same rows in upstream's format where that
-    /// can hold them, and the sidecar last. Returns the path of the index.
+    /// can hold them, and the sidecar last. Returns the path of the sidecar.
     pub fn save_cache_to_dir(
         &self,
         backend: &str,
         collection: &str,
         dir: &Path,
     ) -> Result<PathBuf> {
+        self.save(backend, collection, dir, false)?
+            .write_to_dir(dir)
+    }
+
+    /// The same without the sidecar, which it returns for the caller to write; `hashed` if that is to
+    /// vouch for the index file, byte by byte. The folder is nobody else's meanwhile.
+    pub fn save(
+        &self,
+        backend: &str,
+        collection: &str,
+        dir: &Path,
+        hashed: bool,
+    ) -> Result<RuLakeBundle> {
         let served = self.served(backend, collection)?;
         let Some((index, served)) = served.and_then(|s| Some((s.index.clone()?, s))) else {
             return Err(Error::NotCached {
@@ -789,23 +853,37 @@ impl RuLake {
             },
             Err(e) => return Err(e.into()),
         }
-        self.bundle_of(backend, collection, &served)?
-            .write_to_dir(dir)?;
-        Ok(path)
+        let mut bundle = self.bundle_of(backend, collection, &served)?;
+        if hashed {
+            let bytes = std::fs::read(&path).map_err(|e| Error::file(&path, e))?;
+            bundle.index_hash = Some(file_hash(&bytes));
+        }
+        Ok(bundle)
     }
 
     /// Caches what was saved of a collection, here or by upstream; returns the number of rows. The
     /// backend is not asked: that is the next search's business.
     pub fn warm_from_dir(&self, backend: &str, collection: &str, dir: &Path) -> Result<u64> {
-        let slot = self.backend(backend)?.slot(backend, collection)?;
         let bundle = RuLakeBundle::read_from_dir(dir)?;
+        self.warm(backend, collection, bundle, dir)
+    }
+
+    /// The same with the sidecar of that folder. One that vouches for the index file admits no other.
+    pub fn warm(
+        &self,
+        backend: &str,
+        collection: &str,
+        bundle: RuLakeBundle,
+        dir: &Path,
+    ) -> Result<u64> {
+        let slot = self.backend(backend)?.slot(backend, collection)?;
         self.check_data_ref(&bundle, backend, collection, dir)?;
         let expected = &self.options.index;
         self.expect_in(dir, "rotation_seed", &bundle.rotation_seed, &expected.seed)?;
         let factor = expected.rerank_factor as usize;
         self.expect_in(dir, "rerank_factor", &bundle.rerank_factor, &factor)?;
         self.check_pin(&slot, &bundle.generation)?;
-        let (index, path) = self.load(dir, bundle.dim)?;
+        let (index, path) = self.load(dir, &bundle)?;
         let found = index.info();
         let coded = |o: &Options| (o.kind as u32, o.metric as u32, o.bits, o.seed, o.dim);
         let wanted = self.coding(bundle.dim, found.rows)?;
@@ -832,15 +910,20 @@ impl RuLake {
         Ok(found.rows)
     }
 
-    fn load(&self, dir: &Path, dim: usize) -> Result<(Arc<dyn VectorIndex>, PathBuf)> {
+    fn load(&self, dir: &Path, bundle: &RuLakeBundle) -> Result<(Arc<dyn VectorIndex>, PathBuf)> {
         let path = dir.join(SAVED_INDEX);
-        if path.exists() {
-            let index = rabitq::open(&path, OpenMode::Load, true)?;
+        if bundle.index_hash.is_some() || path.exists() {
+            let index = rabitq::load(&path, |bytes| match &bundle.index_hash {
+                Some(expected) if *expected != file_hash(bytes) => {
+                    Err(format!("its hash is not {expected}, as the sidecar has it"))
+                }
+                _ => Ok(()),
+            })?;
             return Ok((index.into(), path));
         }
         let path = dir.join(UPSTREAM_INDEX);
         let mut options = self.options.index.clone();
-        options.dim = dim;
+        options.dim = bundle.dim;
         let index = rabitq::import_rbpx(&path, Some(options))?;
         Ok((index.into(), path))
     }

@@ -21,6 +21,8 @@ pub struct CacheStats {
     pub warm_installs: u64,
     /// Searches answered from a generation that could not be confirmed.
     pub stale: u64,
+    /// Searches that an external backend answered by itself; misses too.
+    pub pushed_down: u64,
     /// Time of all primes.
     pub prime_time: Duration,
     /// Time of the last prime; of a sum the longest of these.
@@ -41,6 +43,7 @@ impl AddAssign for CacheStats {
         self.shared_hits += other.shared_hits;
         self.warm_installs += other.warm_installs;
         self.stale += other.stale;
+        self.pushed_down += other.pushed_down;
         self.prime_time += other.prime_time;
         self.last_prime = self.last_prime.max(other.last_prime);
         self.entries += other.entries;
@@ -58,6 +61,7 @@ pub(crate) struct Counters {
     pub(crate) shared_hits: AtomicU64,
     pub(crate) warm_installs: AtomicU64,
     pub(crate) stale: AtomicU64,
+    pub(crate) pushed_down: AtomicU64,
     prime_nanos: AtomicU64,
     last_prime_nanos: AtomicU64,
 }
@@ -84,6 +88,7 @@ impl Counters {
             shared_hits: self.shared_hits.load(Relaxed),
             warm_installs: self.warm_installs.load(Relaxed),
             stale: self.stale.load(Relaxed),
+            pushed_down: self.pushed_down.load(Relaxed),
             prime_time: Duration::from_nanos(self.prime_nanos.load(Relaxed)),
             last_prime: Duration::from_nanos(self.last_prime_nanos.load(Relaxed)),
             entries: 0,

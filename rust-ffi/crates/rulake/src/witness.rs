@@ -5,7 +5,7 @@ use twox_hash::XxHash3_128;
 use crate::generation::Generation;
 
 /// Digits of a 256-bit value in hexadecimal.
-const HEX_DIGITS: usize = 64;
+pub(crate) const DIGEST_DIGITS: usize = 64;
 /// The seeds of the two halves of a 256-bit hash; any two would do, and 0 is the fastest.
 const SEEDS: [u64; 2] = [0, 0x9e37_79b9_7f4a_7c15];
 
@@ -34,14 +34,25 @@ pub(crate) fn witness(
     shake.update(b"|");
     shake.update(&number(generation.len()));
     shake.update(&generation);
-    let mut digest = [0; HEX_DIGITS / 2];
+    digest(shake)
+}
+
+/// 256 bits of SHAKE-256 over a file's bytes, in hexadecimal.
+pub(crate) fn file_hash(bytes: &[u8]) -> String {
+    let mut shake = Shake256::default();
+    shake.update(bytes);
+    digest(shake)
+}
+
+fn digest(shake: Shake256) -> String {
+    let mut digest = [0; DIGEST_DIGITS / 2];
     shake.finalize_xof().read(&mut digest);
     hex(&digest)
 }
 
-/// Whether a text is the one form of a 256-bit value.
-pub(crate) fn is_digest(text: &str) -> bool {
-    text.len() == HEX_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+/// Whether a text is the one hexadecimal form of a value of so many digits.
+pub(crate) fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -532,3 +532,53 @@ fn a_cache_of_something_else_is_refused() {
     }
     refused(LakeOptions::default(), "c", "content_hash");
 }
+
+#[test]
+fn a_sidecar_that_vouches_for_its_index_admits_no_other() {
+    let local = local("c", &[1, 2, 3]);
+    let lake = lake_of(local.clone(), LakeOptions::default());
+    lease(&lake, "l", "c").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let warm = || {
+        let lake = lake_of(local.clone(), LakeOptions::default());
+        lake.warm_from_dir("l", "c", dir.path())
+    };
+    let bundle = lake.save("l", "c", dir.path(), true).unwrap();
+    bundle.write_to_dir(dir.path()).unwrap();
+    assert_eq!(warm().unwrap(), 3);
+    // Of the same rows, and so of the same content hash, but not the same file.
+    let path = dir.path().join("index.rvx");
+    let honest = std::fs::read(&path).unwrap();
+    let other = lake_of(local.clone(), LakeOptions::default());
+    upsert(&local, "c", 4, &row(4));
+    lease(&other, "l", "c").unwrap();
+    local.remove("c", &[4]).unwrap();
+    lease(&other, "l", "c").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let same = other.save("l", "c", elsewhere.path(), true).unwrap();
+    assert_eq!(same.content_hash, bundle.content_hash);
+    std::fs::copy(elsewhere.path().join("index.rvx"), &path).unwrap();
+    if same.index_hash != bundle.index_hash {
+        assert!(warm().unwrap_err().to_string().contains("its hash is not"));
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(dir.path().join("index.rbpx").exists());
+    warm().unwrap_err();
+    std::fs::write(&path, honest).unwrap();
+    assert_eq!(warm().unwrap(), 3);
+}
+
+#[test]
+fn what_is_cached_is_compared_with_its_backend() {
+    let local = local("c", &[1]);
+    let lake = lake_of(local.clone(), LakeOptions::default());
+    let current = || lake.is_current("l", "c", None, &Control::default());
+    assert!(!current().unwrap());
+    lease(&lake, "l", "c").unwrap();
+    assert!(current().unwrap());
+    upsert(&local, "c", 2, &row(2));
+    assert!(!current().unwrap());
+    assert_eq!(lake.cache_stats().primes, 1);
+    local.drop_collection("c");
+    assert!(matches!(current(), Err(Error::UnknownCollection { .. })));
+}

@@ -230,6 +230,20 @@ fn hostile_texts_are_refused_with_the_reason() {
             ),
             "content_hash: expected 64 lower-case",
         ),
+        (
+            with(
+                "\"lineage_id\": null",
+                "\"lineage_id\": null, \"index_hash\": \"00\"",
+            ),
+            "index_hash: expected 64 lower-case",
+        ),
+        (
+            with(
+                "\"lineage_id\": null",
+                "\"lineage_id\": null, \"signature\": \"00\"",
+            ),
+            "signature: expected 128 lower-case",
+        ),
         (refused(&format!("{good}{{}}")), "trailing characters"),
         (
             refused(&format!("{good}{}", " ".repeat(RuLakeBundle::MAX_BYTES))),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The sources of the header, in its order.
-const SOURCES: [&str; 9] = [
-    "error", "abi", "library", "buffer", "index", "filter", "iter", "writer", "lake",
+const SOURCES: [&str; 10] = [
+    "error", "abi", "library", "buffer", "index", "filter", "iter", "writer", "bundle", "lake",
 ];
 
 fn main() -> ExitCode {

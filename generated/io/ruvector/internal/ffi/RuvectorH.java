@@ -31,10 +31,10 @@ public class RuvectorH extends RuvectorLayouts {
     public static int RUV_MESSAGE_BYTES() {
         return RUV_MESSAGE_BYTES;
     }
-    private static final int RUV_ABI_VERSION = (int)4L;
+    private static final int RUV_ABI_VERSION = (int)5L;
     /**
      * {@snippet lang=c :
-     * #define RUV_ABI_VERSION 4
+     * #define RUV_ABI_VERSION 5
      * }
      */
     public static int RUV_ABI_VERSION() {
@@ -48,6 +48,33 @@ public class RuvectorH extends RuvectorLayouts {
      */
     public static int RUV_MAX_DIM() {
         return RUV_MAX_DIM;
+    }
+    private static final int RUV_BUNDLE_TEXTS = (int)9L;
+    /**
+     * {@snippet lang=c :
+     * #define RUV_BUNDLE_TEXTS 9
+     * }
+     */
+    public static int RUV_BUNDLE_TEXTS() {
+        return RUV_BUNDLE_TEXTS;
+    }
+    private static final int RUV_BUNDLE_TEXT_BYTES = (int)20800L;
+    /**
+     * {@snippet lang=c :
+     * #define RUV_BUNDLE_TEXT_BYTES 20800
+     * }
+     */
+    public static int RUV_BUNDLE_TEXT_BYTES() {
+        return RUV_BUNDLE_TEXT_BYTES;
+    }
+    private static final int RUV_BUNDLE_BYTES = (int)65536L;
+    /**
+     * {@snippet lang=c :
+     * #define RUV_BUNDLE_BYTES 65536
+     * }
+     */
+    public static int RUV_BUNDLE_BYTES() {
+        return RUV_BUNDLE_BYTES;
     }
     private static final int RUV_GENERATION_BYTES = (int)4096L;
     /**
@@ -3524,6 +3551,326 @@ public class RuvectorH extends RuvectorLayouts {
         }
     }
 
+    private static class ruv_bundle_parse {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_bundle_parse")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_bundle_parse"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_parse(const uint8_t *json, size_t json_len, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_bundle_parse$descriptor() {
+        return ruv_bundle_parse.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_parse(const uint8_t *json, size_t json_len, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_bundle_parse$handle() {
+        return ruv_bundle_parse.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_parse(const uint8_t *json, size_t json_len, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_bundle_parse$address() {
+        return ruv_bundle_parse.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_parse(const uint8_t *json, size_t json_len, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_bundle_parse(MemorySegment json, long json_len, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_bundle_parse.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_bundle_parse", json, json_len, out, err);
+            }
+            return (int)mh$.invokeExact(json, json_len, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_bundle_read {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_bundle_read")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_bundle_read"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_read(const uint8_t *dir, size_t dir_len, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_bundle_read$descriptor() {
+        return ruv_bundle_read.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_read(const uint8_t *dir, size_t dir_len, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_bundle_read$handle() {
+        return ruv_bundle_read.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_read(const uint8_t *dir, size_t dir_len, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_bundle_read$address() {
+        return ruv_bundle_read.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_read(const uint8_t *dir, size_t dir_len, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_bundle_read(MemorySegment dir, long dir_len, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_bundle_read.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_bundle_read", dir, dir_len, out, err);
+            }
+            return (int)mh$.invokeExact(dir, dir_len, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_bundle_write {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_bundle_write")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_bundle_write"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_write(const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_bundle_write$descriptor() {
+        return ruv_bundle_write.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_write(const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_bundle_write$handle() {
+        return ruv_bundle_write.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_write(const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_bundle_write$address() {
+        return ruv_bundle_write.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_write(const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_bundle_write(MemorySegment bundle, MemorySegment dir, long dir_len, MemorySegment err) {
+        var mh$ = ruv_bundle_write.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_bundle_write", bundle, dir, dir_len, err);
+            }
+            return (int)mh$.invokeExact(bundle, dir, dir_len, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_bundle_json {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_bundle_json")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_bundle_json"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_json(const struct ruv_bundle *bundle, char *json, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_bundle_json$descriptor() {
+        return ruv_bundle_json.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_json(const struct ruv_bundle *bundle, char *json, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_bundle_json$handle() {
+        return ruv_bundle_json.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_json(const struct ruv_bundle *bundle, char *json, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_bundle_json$address() {
+        return ruv_bundle_json.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_json(const struct ruv_bundle *bundle, char *json, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_bundle_json(MemorySegment bundle, MemorySegment json, long capacity, MemorySegment err) {
+        var mh$ = ruv_bundle_json.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_bundle_json", bundle, json, capacity, err);
+            }
+            return (int)mh$.invokeExact(bundle, json, capacity, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_bundle_witness {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_bundle_witness")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_bundle_witness"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_witness(const struct ruv_bundle *bundle, char *witness, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_bundle_witness$descriptor() {
+        return ruv_bundle_witness.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_witness(const struct ruv_bundle *bundle, char *witness, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_bundle_witness$handle() {
+        return ruv_bundle_witness.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_witness(const struct ruv_bundle *bundle, char *witness, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_bundle_witness$address() {
+        return ruv_bundle_witness.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_bundle_witness(const struct ruv_bundle *bundle, char *witness, size_t capacity, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_bundle_witness(MemorySegment bundle, MemorySegment witness, long capacity, MemorySegment err) {
+        var mh$ = ruv_bundle_witness.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_bundle_witness", bundle, witness, capacity, err);
+            }
+            return (int)mh$.invokeExact(bundle, witness, capacity, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ruv_lake_new {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             RuvectorH.C_INT,
@@ -5360,7 +5707,7 @@ public class RuvectorH extends RuvectorLayouts {
         }
     }
 
-    private static class ruv_lake_publish {
+    private static class ruv_lake_is_current {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             RuvectorH.C_INT,
             RuvectorH.C_POINTER,
@@ -5372,12 +5719,11 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
-            RuvectorH.C_LONG,
             RuvectorH.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_publish")
-            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_publish"));
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_is_current")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_is_current"));
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -5385,45 +5731,181 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_publish(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * int32_t ruv_lake_is_current(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, uint64_t *current, struct ruv_error *err)
      * }
      */
-    public static FunctionDescriptor ruv_lake_publish$descriptor() {
-        return ruv_lake_publish.DESC;
+    public static FunctionDescriptor ruv_lake_is_current$descriptor() {
+        return ruv_lake_is_current.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_publish(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * int32_t ruv_lake_is_current(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, uint64_t *current, struct ruv_error *err)
      * }
      */
-    public static MethodHandle ruv_lake_publish$handle() {
-        return ruv_lake_publish.HANDLE;
+    public static MethodHandle ruv_lake_is_current$handle() {
+        return ruv_lake_is_current.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_publish(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * int32_t ruv_lake_is_current(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, uint64_t *current, struct ruv_error *err)
      * }
      */
-    public static MemorySegment ruv_lake_publish$address() {
-        return ruv_lake_publish.ADDR;
+    public static MemorySegment ruv_lake_is_current$address() {
+        return ruv_lake_is_current.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_lake_publish(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * int32_t ruv_lake_is_current(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, uint64_t *current, struct ruv_error *err)
      * }
      */
-    public static int ruv_lake_publish(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment observed, MemorySegment cancel, long deadline_nanos, MemorySegment dir, long dir_len, MemorySegment err) {
-        var mh$ = ruv_lake_publish.HANDLE;
+    public static int ruv_lake_is_current(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment observed, MemorySegment cancel, long deadline_nanos, MemorySegment current, MemorySegment err) {
+        var mh$ = ruv_lake_is_current.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_lake_publish", lake, backend, backend_len, collection, collection_len, observed, cancel, deadline_nanos, dir, dir_len, err);
+                traceDowncall("ruv_lake_is_current", lake, backend, backend_len, collection, collection_len, observed, cancel, deadline_nanos, current, err);
             }
-            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, observed, cancel, deadline_nanos, dir, dir_len, err);
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, observed, cancel, deadline_nanos, current, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_pushed_down {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_pushed_down")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_pushed_down"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_pushed_down(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_pushed_down$descriptor() {
+        return ruv_lake_pushed_down.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_pushed_down(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_pushed_down$handle() {
+        return ruv_lake_pushed_down.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_pushed_down(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_pushed_down$address() {
+        return ruv_lake_pushed_down.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_pushed_down(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_pushed_down(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment err) {
+        var mh$ = ruv_lake_pushed_down.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_pushed_down", lake, backend, backend_len, collection, collection_len, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ruv_lake_bundle {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_LONG,
+            RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.find("ruv_lake_bundle")
+            .orElseThrow(() -> new UnsatisfiedLinkError("no symbol ruv_lake_bundle"));
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_bundle(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static FunctionDescriptor ruv_lake_bundle$descriptor() {
+        return ruv_lake_bundle.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_bundle(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static MethodHandle ruv_lake_bundle$handle() {
+        return ruv_lake_bundle.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ruv_lake_bundle(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static MemorySegment ruv_lake_bundle$address() {
+        return ruv_lake_bundle.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ruv_lake_bundle(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_generation *observed, const int32_t *cancel, int64_t deadline_nanos, struct ruv_bundle *out, struct ruv_error *err)
+     * }
+     */
+    public static int ruv_lake_bundle(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment observed, MemorySegment cancel, long deadline_nanos, MemorySegment out, MemorySegment err) {
+        var mh$ = ruv_lake_bundle.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ruv_lake_bundle", lake, backend, backend_len, collection, collection_len, observed, cancel, deadline_nanos, out, err);
+            }
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, observed, cancel, deadline_nanos, out, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -5440,6 +5922,7 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER
@@ -5454,7 +5937,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
+     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
      * }
      */
     public static FunctionDescriptor ruv_lake_refresh$descriptor() {
@@ -5464,7 +5947,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
+     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
      * }
      */
     public static MethodHandle ruv_lake_refresh$handle() {
@@ -5474,7 +5957,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
+     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
      * }
      */
     public static MemorySegment ruv_lake_refresh$address() {
@@ -5483,16 +5966,16 @@ public class RuvectorH extends RuvectorLayouts {
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
+     * int32_t ruv_lake_refresh(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint32_t *found, struct ruv_error *err)
      * }
      */
-    public static int ruv_lake_refresh(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment dir, long dir_len, MemorySegment found, MemorySegment err) {
+    public static int ruv_lake_refresh(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment bundle, MemorySegment dir, long dir_len, MemorySegment found, MemorySegment err) {
         var mh$ = ruv_lake_refresh.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_lake_refresh", lake, backend, backend_len, collection, collection_len, dir, dir_len, found, err);
+                traceDowncall("ruv_lake_refresh", lake, backend, backend_len, collection, collection_len, bundle, dir, dir_len, found, err);
             }
-            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, dir, dir_len, found, err);
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, bundle, dir, dir_len, found, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -5510,6 +5993,8 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
+            RuvectorH.C_INT,
+            RuvectorH.C_POINTER,
             RuvectorH.C_POINTER
         );
 
@@ -5522,7 +6007,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t hashed, struct ruv_bundle *out, struct ruv_error *err)
      * }
      */
     public static FunctionDescriptor ruv_lake_save$descriptor() {
@@ -5532,7 +6017,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t hashed, struct ruv_bundle *out, struct ruv_error *err)
      * }
      */
     public static MethodHandle ruv_lake_save$handle() {
@@ -5542,7 +6027,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t hashed, struct ruv_bundle *out, struct ruv_error *err)
      * }
      */
     public static MemorySegment ruv_lake_save$address() {
@@ -5551,16 +6036,16 @@ public class RuvectorH extends RuvectorLayouts {
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, struct ruv_error *err)
+     * int32_t ruv_lake_save(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint32_t hashed, struct ruv_bundle *out, struct ruv_error *err)
      * }
      */
-    public static int ruv_lake_save(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment dir, long dir_len, MemorySegment err) {
+    public static int ruv_lake_save(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment dir, long dir_len, int hashed, MemorySegment out, MemorySegment err) {
         var mh$ = ruv_lake_save.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_lake_save", lake, backend, backend_len, collection, collection_len, dir, dir_len, err);
+                traceDowncall("ruv_lake_save", lake, backend, backend_len, collection, collection_len, dir, dir_len, hashed, out, err);
             }
-            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, dir, dir_len, err);
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, dir, dir_len, hashed, out, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -5577,6 +6062,7 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
             RuvectorH.C_POINTER
@@ -5591,7 +6077,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
      * }
      */
     public static FunctionDescriptor ruv_lake_warm$descriptor() {
@@ -5601,7 +6087,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
      * }
      */
     public static MethodHandle ruv_lake_warm$handle() {
@@ -5611,7 +6097,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
      * }
      */
     public static MemorySegment ruv_lake_warm$address() {
@@ -5620,16 +6106,16 @@ public class RuvectorH extends RuvectorLayouts {
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
      * }
      */
-    public static int ruv_lake_warm(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment dir, long dir_len, MemorySegment rows, MemorySegment err) {
+    public static int ruv_lake_warm(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment bundle, MemorySegment dir, long dir_len, MemorySegment rows, MemorySegment err) {
         var mh$ = ruv_lake_warm.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_lake_warm", lake, backend, backend_len, collection, collection_len, dir, dir_len, rows, err);
+                traceDowncall("ruv_lake_warm", lake, backend, backend_len, collection, collection_len, bundle, dir, dir_len, rows, err);
             }
-            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, dir, dir_len, rows, err);
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, bundle, dir, dir_len, rows, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -23,6 +23,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     uint64_t shared_hits;
  *     uint64_t warm_installs;
  *     uint64_t stale;
+ *     uint64_t pushed_down;
  *     uint64_t prime_nanos;
  *     uint64_t last_prime_nanos;
  *     uint64_t entries;
@@ -45,6 +46,7 @@ public class ruv_cache_stats {
         RuvectorH.C_LONG.withName("shared_hits"),
         RuvectorH.C_LONG.withName("warm_installs"),
         RuvectorH.C_LONG.withName("stale"),
+        RuvectorH.C_LONG.withName("pushed_down"),
         RuvectorH.C_LONG.withName("prime_nanos"),
         RuvectorH.C_LONG.withName("last_prime_nanos"),
         RuvectorH.C_LONG.withName("entries"),
@@ -408,6 +410,50 @@ public class ruv_cache_stats {
      */
     public static void stale(MemorySegment struct, long fieldValue) {
         struct.set(stale$LAYOUT, stale$OFFSET, fieldValue);
+    }
+
+    private static final OfLong pushed_down$LAYOUT = (OfLong)$LAYOUT.select(groupElement("pushed_down"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint64_t pushed_down
+     * }
+     */
+    public static final OfLong pushed_down$layout() {
+        return pushed_down$LAYOUT;
+    }
+
+    private static final long pushed_down$OFFSET = $LAYOUT.byteOffset(groupElement("pushed_down"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint64_t pushed_down
+     * }
+     */
+    public static final long pushed_down$offset() {
+        return pushed_down$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint64_t pushed_down
+     * }
+     */
+    public static long pushed_down(MemorySegment struct) {
+        return struct.get(pushed_down$LAYOUT, pushed_down$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint64_t pushed_down
+     * }
+     */
+    public static void pushed_down(MemorySegment struct, long fieldValue) {
+        struct.set(pushed_down$LAYOUT, pushed_down$OFFSET, fieldValue);
     }
 
     private static final OfLong prime_nanos$LAYOUT = (OfLong)$LAYOUT.select(groupElement("prime_nanos"));

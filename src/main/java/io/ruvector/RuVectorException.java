@@ -33,6 +33,8 @@ public class RuVectorException extends RuntimeException {
     BACKEND,
     /** A sidecar cannot be read or written, or tells of something else. */
     BUNDLE,
+    /** A sidecar is not signed by a key that the lake trusts. */
+    SIGNATURE,
     /** A collection is larger than the lake's cache may be. */
     BUDGET,
     /**

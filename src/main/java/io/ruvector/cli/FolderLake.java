@@ -11,7 +11,7 @@ import java.util.function.Function;
 
 /** A lake over a folder of files, and what is saved of its collections beside these. */
 final class FolderLake implements AutoCloseable {
-  private static final String BACKEND = "files";
+  static final String BACKEND = "files";
   private static final List<String> SAVED = List.of("index.rvx", "index.rbpx");
 
   private final FsBackend files;
@@ -25,7 +25,7 @@ final class FolderLake implements AutoCloseable {
   }
 
   /** All collections of a folder, or those that are named. */
-  static FolderLake open(Path folder, List<String> names) {
+  static FolderLake open(Path folder, List<String> names, RuLake.Builder builder) {
     // The backend would make it.
     if (!Files.isDirectory(folder)) {
       throw CliException.data("%s: no such folder".formatted(folder));
@@ -40,7 +40,7 @@ final class FolderLake implements AutoCloseable {
         }
       }
       List<String> chosen = names.isEmpty() ? all : names.stream().distinct().toList();
-      RuLake lake = RuLake.builder().build();
+      RuLake lake = builder.build();
       lake.registerBackend(files);
       List<Target> targets = chosen.stream().map(name -> Target.of(BACKEND, name)).toList();
       return new FolderLake(files, lake, targets);

@@ -12,6 +12,7 @@ import picocli.CommandLine.Mixin;
           + "NAME.lake beside it: its index, and a sidecar with the witness of its state."
     },
     subcommands = {
+      LakeAddCommand.class,
       LakeStatusCommand.class,
       LakeWarmCommand.class,
       LakeSearchCommand.class,

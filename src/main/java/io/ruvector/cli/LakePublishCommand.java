@@ -3,6 +3,7 @@ package io.ruvector.cli;
 import io.ruvector.lake.RuLake;
 import io.ruvector.lake.Target;
 import java.nio.file.Path;
+import java.security.PrivateKey;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -26,23 +27,25 @@ final class LakePublishCommand implements Callable<Integer> {
       description = "The folder to write to; by default that of the collections.")
   private @Nullable Path to;
 
+  @Mixin private final SigningMixin signing = new SigningMixin();
   @Mixin private final OutputMixin output = new OutputMixin();
   @Mixin final HelpMixin help = new HelpMixin();
 
   @Override
   public Integer call() {
-    try (FolderLake folder = lakes.open()) {
-      return folder.each("publishing", output, target -> publish(folder, target));
+    PrivateKey key = signing.key();
+    try (FolderLake folder = lakes.open(key)) {
+      return folder.each("publishing", output, target -> publish(folder, target, key != null));
     }
   }
 
-  private Row publish(FolderLake folder, Target target) {
+  private Row publish(FolderLake folder, Target target, boolean signed) {
     RuLake lake = folder.lake();
     Path dir = FolderLake.dir(to == null ? lakes.folder() : to, target);
     folder.warm(target, output);
     lake.publishBundle(target, dir);
-    if (folder.hasPulled(target) && FolderLake.isSaved(dir)) {
-      // An older index would not be that of the new sidecar.
+    if ((signed || folder.hasPulled(target)) && FolderLake.isSaved(dir)) {
+      // An older index would not be that of the new sidecar, and one that is signed is to cover it.
       lake.saveCacheToDir(target, dir);
     }
     return new Row()

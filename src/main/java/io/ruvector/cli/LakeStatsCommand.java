@@ -44,6 +44,7 @@ final class LakeStatsCommand implements Callable<Integer> {
         .put("shared_hits", counts.sharedHits())
         .put("warm_installs", counts.warmInstalls())
         .put("stale", counts.stale())
+        .put("pushed_down", counts.pushedDown())
         .put("prime_seconds", counts.primeTime().toNanos() / 1e9, 3)
         .put("last_prime_seconds", counts.lastPrime().toNanos() / 1e9, 3)
         .put("entries", counts.entries())

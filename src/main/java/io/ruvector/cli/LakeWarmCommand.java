@@ -3,6 +3,7 @@ package io.ruvector.cli;
 import io.ruvector.lake.RuLake;
 import io.ruvector.lake.Target;
 import java.nio.file.Path;
+import java.security.PrivateKey;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -16,17 +17,19 @@ import picocli.CommandLine.Mixin;
     })
 final class LakeWarmCommand implements Callable<Integer> {
   @Mixin private final LakeMixin lakes = new LakeMixin();
+  @Mixin private final SigningMixin signing = new SigningMixin();
   @Mixin private final OutputMixin output = new OutputMixin();
   @Mixin final HelpMixin help = new HelpMixin();
 
   @Override
   public Integer call() {
-    try (FolderLake folder = lakes.open()) {
-      return folder.each("warming", output, target -> warm(folder, target));
+    PrivateKey key = signing.key();
+    try (FolderLake folder = lakes.open(key)) {
+      return folder.each("warming", output, target -> warm(folder, target, key != null));
     }
   }
 
-  private Row warm(FolderLake folder, Target target) {
+  private Row warm(FolderLake folder, Target target, boolean signed) {
     long began = System.nanoTime();
     RuLake lake = folder.lake();
     Path dir = folder.saved(target);
@@ -34,7 +37,7 @@ final class LakeWarmCommand implements Callable<Integer> {
     // Compares the file with what is cached, and pulls it if it is another.
     lake.publishBundle(target, dir);
     boolean pulled = folder.hasPulled(target);
-    if (pulled || !wasSaved) {
+    if (pulled || signed || !wasSaved) {
       lake.saveCacheToDir(target, dir);
     }
     return new Row()

@@ -641,6 +641,33 @@ abstract class AbstractIndex implements VectorIndex {
     }
 
     @Override
+    public float[] query(SearchRequest request) {
+      if (request.array() != null) {
+        return request.array().clone();
+      }
+      MemorySegment query = segment(request);
+      if (!query.isAccessibleBy(Thread.currentThread())) {
+        // Its thread is the one that waits for this call.
+        query = MemorySegment.ofAddress(query.address()).reinterpret(query.byteSize());
+      }
+      return query.toArray(ValueLayout.JAVA_FLOAT);
+    }
+
+    @Override
+    public IdFilter filter(SearchRequest request) {
+      if (request.preparedFilter() != null) {
+        throw Checks.illegal(
+            "filter", "prepared for one index", "an IdFilter: what is searched may change");
+      }
+      return request.idFilter() == null ? IdFilter.all() : request.idFilter();
+    }
+
+    @Override
+    public SearchResult result(long[] ids, float[] scores) {
+      return new SearchResult(ids, scores, 0, 0, 0, 0);
+    }
+
+    @Override
     public Rows rows(Vectors vectors) {
       return vectors.nativeRows("rows");
     }

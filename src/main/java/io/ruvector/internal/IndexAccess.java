@@ -1,6 +1,7 @@
 package io.ruvector.internal;
 
 import io.ruvector.index.BatchResult;
+import io.ruvector.index.IdFilter;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexKind;
 import io.ruvector.index.IndexOptions;
@@ -68,6 +69,19 @@ public abstract class IndexAccess {
 
   /** The limit of a request's time; 0: none. */
   public abstract long timeoutNanos(SearchRequest request);
+
+  /** A copy of a request's query. */
+  public abstract float[] query(SearchRequest request);
+
+  /**
+   * The ids that may be hits of a request.
+   *
+   * @throws IllegalArgumentException if its filter is prepared for one index
+   */
+  public abstract IdFilter filter(SearchRequest request);
+
+  /** Hits that no index has found. */
+  public abstract SearchResult result(long[] ids, float[] scores);
 
   /** Rows as native code takes them. */
   public abstract NativeIndex.Rows rows(Vectors vectors);

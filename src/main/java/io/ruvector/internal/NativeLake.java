@@ -1,6 +1,7 @@
 package io.ruvector.internal;
 
 import io.ruvector.internal.ffi.RuvectorH;
+import io.ruvector.internal.ffi.ruv_bundle;
 import io.ruvector.internal.ffi.ruv_cache_stats;
 import io.ruvector.internal.ffi.ruv_consistency;
 import io.ruvector.internal.ffi.ruv_generation;
@@ -22,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 public final class NativeLake {
   private static final MemorySegment NULL = MemorySegment.NULL;
   private static final int FIRST_COLLECTIONS = 64;
+
+  /** Room for a witness and its NUL. */
+  static final int WITNESS_BYTES = 65;
 
   private final NativeHandle handle;
 
@@ -418,7 +422,7 @@ public final class NativeLake {
     targetCall(
         t,
         (backend, length, collection, collectionLength, arena, scratch) -> {
-          MemorySegment text = arena.allocate(128);
+          MemorySegment text = arena.allocate(WITNESS_BYTES);
           int status =
               RuvectorH.ruv_lake_witness(
                   handle.pointer(),
@@ -438,34 +442,62 @@ public final class NativeLake {
     return witness[0];
   }
 
-  /**
-   * Writes the sidecar of what a search would be answered from; false if that changed: look again.
-   */
-  public boolean publish(NativeTarget t, Observed observed, Path dir) {
-    long status =
-        targetCall(
+  /** Whether what is cached is of the generation that the backend has, or was observed to have. */
+  public boolean isCurrent(NativeTarget t, Observed observed) {
+    return targetCall(
             t,
-            (backend, length, collection, collectionLength, arena, scratch) -> {
-              MemorySegment struct = struct(observed, scratch);
-              MemorySegment path = NativeIndex.path(arena, dir);
-              int result =
-                  RuvectorH.ruv_lake_publish(
-                      handle.pointer(),
-                      backend,
-                      length,
-                      collection,
-                      collectionLength,
-                      struct,
-                      NULL,
-                      0,
-                      path,
-                      path.byteSize(),
-                      scratch.error);
-              scratch.words.set(ValueLayout.JAVA_LONG, 0, result);
-              boolean needs = result == Status.NEEDS_GENERATION || result == Status.NEEDS_PRIME;
-              return needs ? Status.OK : result;
-            });
-    return status == Status.OK;
+            (backend, length, collection, collectionLength, arena, scratch) ->
+                RuvectorH.ruv_lake_is_current(
+                    handle.pointer(),
+                    backend,
+                    length,
+                    collection,
+                    collectionLength,
+                    struct(observed, scratch),
+                    NULL,
+                    0,
+                    scratch.words,
+                    scratch.error))
+        != 0;
+  }
+
+  /** Counts a search that its backend has answered. */
+  public void pushedDown(NativeTarget t) {
+    targetCall(
+        t,
+        (backend, length, collection, collectionLength, arena, scratch) ->
+            RuvectorH.ruv_lake_pushed_down(
+                handle.pointer(), backend, length, collection, collectionLength, scratch.error));
+  }
+
+  /** The sidecar of what a search would be answered from; null if that changed: look again. */
+  public @Nullable NativeBundle bundle(NativeTarget t, Observed observed) {
+    var bundle = new NativeBundle[1];
+    targetCall(
+        t,
+        (backend, length, collection, collectionLength, arena, scratch) -> {
+          MemorySegment filled = ruv_bundle.allocate(arena);
+          int status =
+              RuvectorH.ruv_lake_bundle(
+                  handle.pointer(),
+                  backend,
+                  length,
+                  collection,
+                  collectionLength,
+                  struct(observed, scratch),
+                  NULL,
+                  0,
+                  filled,
+                  scratch.error);
+          if (status == Status.NEEDS_GENERATION || status == Status.NEEDS_PRIME) {
+            return Status.OK;
+          }
+          if (status == Status.OK) {
+            bundle[0] = NativeBundle.read(filled);
+          }
+          return status;
+        });
+    return bundle[0];
   }
 
   /** Takes the hits of a merge, nearest first. */
@@ -506,7 +538,7 @@ public final class NativeLake {
   }
 
   /** Returns a {@code ruv_refresh}. */
-  public int refresh(NativeTarget t, Path dir) {
+  public int refresh(NativeTarget t, NativeBundle bundle, Path dir) {
     return (int)
         targetCall(
             t,
@@ -519,6 +551,7 @@ public final class NativeLake {
                   length,
                   collection,
                   collectionLength,
+                  bundle.write(arena),
                   path,
                   path.byteSize(),
                   scratch.words,
@@ -526,25 +559,36 @@ public final class NativeLake {
             });
   }
 
-  public void save(NativeTarget t, Path dir) {
+  /** Saves the index, and returns the sidecar for the caller to write. */
+  public NativeBundle save(NativeTarget t, Path dir, boolean hashed) {
+    var bundle = new NativeBundle[1];
     targetCall(
         t,
         (backend, length, collection, collectionLength, arena, scratch) -> {
           MemorySegment path = NativeIndex.path(arena, dir);
-          return RuvectorH.ruv_lake_save(
-              handle.pointer(),
-              backend,
-              length,
-              collection,
-              collectionLength,
-              path,
-              path.byteSize(),
-              scratch.error);
+          MemorySegment filled = ruv_bundle.allocate(arena);
+          int status =
+              RuvectorH.ruv_lake_save(
+                  handle.pointer(),
+                  backend,
+                  length,
+                  collection,
+                  collectionLength,
+                  path,
+                  path.byteSize(),
+                  hashed ? 1 : 0,
+                  filled,
+                  scratch.error);
+          if (status == Status.OK) {
+            bundle[0] = NativeBundle.read(filled);
+          }
+          return status;
         });
+    return bundle[0];
   }
 
   /** Returns the number of rows. */
-  public long warm(NativeTarget t, Path dir) {
+  public long warm(NativeTarget t, NativeBundle bundle, Path dir) {
     return targetCall(
         t,
         (backend, length, collection, collectionLength, arena, scratch) -> {
@@ -555,6 +599,7 @@ public final class NativeLake {
               length,
               collection,
               collectionLength,
+              bundle.write(arena),
               path,
               path.byteSize(),
               scratch.words,
@@ -572,6 +617,7 @@ public final class NativeLake {
       long sharedHits,
       long warmInstalls,
       long stale,
+      long pushedDown,
       long primeNanos,
       long lastPrimeNanos,
       long entries,
@@ -586,6 +632,7 @@ public final class NativeLake {
           ruv_cache_stats.shared_hits(struct),
           ruv_cache_stats.warm_installs(struct),
           ruv_cache_stats.stale(struct),
+          ruv_cache_stats.pushed_down(struct),
           ruv_cache_stats.prime_nanos(struct),
           ruv_cache_stats.last_prime_nanos(struct),
           ruv_cache_stats.entries(struct),

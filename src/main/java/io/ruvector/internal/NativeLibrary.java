@@ -2,6 +2,7 @@ package io.ruvector.internal;
 
 import io.ruvector.NativeLibraryException;
 import io.ruvector.internal.ffi.RuvectorH;
+import io.ruvector.internal.ffi.ruv_bundle;
 import io.ruvector.internal.ffi.ruv_cache_stats;
 import io.ruvector.internal.ffi.ruv_consistency;
 import io.ruvector.internal.ffi.ruv_error;
@@ -41,7 +42,8 @@ public final class NativeLibrary {
         ruv_lake_options.layout(),
         ruv_consistency.layout(),
         ruv_served.layout(),
-        ruv_cache_stats.layout());
+        ruv_cache_stats.layout(),
+        ruv_bundle.layout());
   }
 
   private static final class Holder {

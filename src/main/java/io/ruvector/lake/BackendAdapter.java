@@ -1,12 +1,15 @@
 package io.ruvector.lake;
 
+import io.ruvector.index.IdFilter;
+import io.ruvector.index.Metric;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A source of vectors of the user's own, which a lake pulls into its cache and keeps coherent: a
- * database, files, a service. It is called on Java threads, several at once: {@link #generation} on
- * the one that searches, {@link #pull} and {@link #changesSince} on one of the lake's executor.
- * Interrupts, class loaders and exceptions are as in any Java code.
+ * database, files, a service. It is called on Java threads, several at once: {@link #generation}
+ * and {@link #search} on the one that searches, {@link #pull} and {@link #changesSince} on one of
+ * the lake's executor. Interrupts, class loaders and exceptions are as in any Java code.
  *
  * <p>Whatever a method throws reaches the caller of the lake as the cause of a {@link
  * BackendException}.
@@ -42,6 +45,28 @@ public non-sealed interface BackendAdapter extends Backend {
   default boolean changesSince(String collection, Generation since, ChangeSink sink)
       throws Exception {
     return false;
+  }
+
+  /**
+   * Searches a collection in the backend, for a lake that has nothing cached of it: the search is
+   * answered at once, while the lake pulls, and stays possible where a collection is larger than
+   * the cache may be.
+   *
+   * <p>The lake checks what can be checked without the rows: that there are at most k hits, each id
+   * once and allowed by the filter, and that no score is NaN.
+   *
+   * @param collection a name
+   * @param query the query, the adapter's own copy
+   * @param k how many rows, 1 or more
+   * @param filter the ids that may be hits
+   * @param metric what the scores are: squared distance, 1 - cosine or -inner product
+   * @return null where the backend cannot search like that, and the search waits for the pull; the
+   *     default
+   * @throws Exception whatever keeps the backend from answering
+   */
+  default @Nullable PushedDown search(
+      String collection, float[] query, int k, IdFilter filter, Metric metric) throws Exception {
+    return null;
   }
 
   /**

@@ -29,6 +29,8 @@ public record CacheStats(Counts total, Map<Target, Counts> byCollection) {
    * @param sharedHits pulls that found the same rows cached already, and shared them
    * @param warmInstalls collections installed from a saved cache
    * @param stale searches answered from a generation that could not be confirmed
+   * @param pushedDown searches that a {@link BackendAdapter} answered by itself, counted in {@code
+   *     misses} too
    * @param primeTime time of all primes
    * @param lastPrime time of the last prime; of a sum the longest of these
    * @param entries collections that are cached now
@@ -43,6 +45,7 @@ public record CacheStats(Counts total, Map<Target, Counts> byCollection) {
       long sharedHits,
       long warmInstalls,
       long stale,
+      long pushedDown,
       Duration primeTime,
       Duration lastPrime,
       long entries,
@@ -57,6 +60,7 @@ public record CacheStats(Counts total, Map<Target, Counts> byCollection) {
           s.sharedHits(),
           s.warmInstalls(),
           s.stale(),
+          s.pushedDown(),
           Duration.ofNanos(s.primeNanos()),
           Duration.ofNanos(s.lastPrimeNanos()),
           s.entries(),
@@ -73,6 +77,7 @@ public record CacheStats(Counts total, Map<Target, Counts> byCollection) {
           sharedHits + o.sharedHits,
           warmInstalls + o.warmInstalls,
           stale + o.stale,
+          pushedDown + o.pushedDown,
           primeTime.plus(o.primeTime),
           lastPrime.compareTo(o.lastPrime) < 0 ? o.lastPrime : lastPrime,
           entries + o.entries,

@@ -87,6 +87,10 @@ public final class Consistency {
     return new Consistency(kind, ttl, maxStale, true);
   }
 
+  boolean isFrozen() {
+    return kind == FROZEN;
+  }
+
   private void checkEventual() {
     if (kind != EVENTUAL) {
       throw new IllegalStateException(this + " never serves what is stale");

@@ -101,6 +101,13 @@ final class Flight {
     }
   }
 
+  /** Starts the pull unless it runs, and sees to it that it comes to its end. */
+  CompletableFuture<Observed.At> begin(Executor executor, Pull pull) {
+    Running running = join(executor, pull);
+    var _ = running.future.whenComplete((reached, failure) -> leave(running));
+    return running.future;
+  }
+
   private Running join(Executor executor, Pull pull) {
     Running started;
     synchronized (this) {

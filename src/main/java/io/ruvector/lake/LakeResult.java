@@ -16,13 +16,15 @@ import org.jspecify.annotations.Nullable;
  * @param confirmed when the backend was last known to have that generation; null where only a saved
  *     cache says so
  * @param stale whether the backend may have a newer one than {@link Consistency} asks for
+ * @param pushedDown whether the backend has found them by itself, while nothing was cached
  */
 public record LakeResult(
     Target target,
     SearchResult hits,
     Generation generation,
     @Nullable Instant confirmed,
-    boolean stale)
+    boolean stale,
+    boolean pushedDown)
     implements Iterable<Hit> {
   /** How many hits there are: k, or fewer where the collection or the filter has fewer rows. */
   public int size() {

@@ -3,8 +3,11 @@ package io.ruvector.lake;
 import io.ruvector.DeadlineExceededException;
 import io.ruvector.RuVectorException.Code;
 import io.ruvector.index.BatchResult;
+import io.ruvector.index.Hit;
+import io.ruvector.index.IdFilter;
 import io.ruvector.index.IndexKind;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.Metric;
 import io.ruvector.index.SearchRequest;
 import io.ruvector.index.SearchResult;
 import io.ruvector.index.VectorIndex;
@@ -14,6 +17,7 @@ import io.ruvector.internal.AsyncCall.Body;
 import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
 import io.ruvector.internal.IndexAccess;
+import io.ruvector.internal.NativeBundle;
 import io.ruvector.internal.NativeLake;
 import io.ruvector.internal.NativeLake.Look;
 import io.ruvector.internal.NativeLake.NativeTarget;
@@ -21,12 +25,18 @@ import io.ruvector.internal.NativeLake.Observed;
 import io.ruvector.internal.NativeLake.Token;
 import io.ruvector.internal.NativePull;
 import io.ruvector.internal.SearchPool;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.PrivateKey;
+import java.security.PublicKey;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -59,7 +69,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A search whose collection is cached costs the search of the index and, under {@link
  * Consistency#fresh}, the reading of its backend's generation. One that is not cached is pulled
- * first, once for all that wait for it.
+ * first, once for all that wait for it; where its {@link BackendAdapter} can {@linkplain
+ * BackendAdapter#search search} by itself, that answers meanwhile, unless the collection is {@link
+ * Consistency#frozen}.
  *
  * <p>Safe for use from many threads. Whoever builds it closes it, which stops pulls that run; the
  * backends stay open.
@@ -75,18 +87,27 @@ public final class RuLake implements AutoCloseable {
   /** Tries of a call whose failures may pass by themselves. */
   private static final int TRIES = 4;
 
+  /** How long a collection that is too large is left to its backend before it is pulled again. */
+  private static final long TOO_LARGE_NANOS = 60_000_000_000L;
+
   /** The pause before the second try; it doubles from then on. */
   private static final long FIRST_PAUSE_MILLIS = 20;
 
   private final NativeLake lake;
   private final Consistency consistency;
+  private final Metric metric;
   private final Executor executor;
+  private final @Nullable PrivateKey signingKey;
+  private final List<PublicKey> trustedKeys;
   private final Map<String, Optional<BackendAdapter>> backends = new ConcurrentHashMap<>();
   private final Map<Target, Entry> entries = new ConcurrentHashMap<>();
 
   private RuLake(Builder builder) {
     consistency = builder.consistency;
+    metric = builder.options.metric();
     executor = builder.executor;
+    signingKey = builder.signingKey;
+    trustedKeys = builder.trustedKeys;
     lake =
         NativeLake.create(
             ACCESS.options(builder.kind, builder.options),
@@ -111,6 +132,9 @@ public final class RuLake implements AutoCloseable {
     private Consistency consistency = Consistency.fresh();
     private Executor executor =
         Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("ruvector-lake-", 0).factory());
+
+    private @Nullable PrivateKey signingKey;
+    private List<PublicKey> trustedKeys = List.of();
 
     private Builder() {}
 
@@ -158,7 +182,9 @@ public final class RuLake implements AutoCloseable {
 
     /**
      * How many bytes all cached indexes take at most. While a collection is pulled, its rows and
-     * its new index come on top. A collection that is larger by itself is an error.
+     * its new index come on top. A collection that is larger by itself is an error, unless its
+     * backend can search it by itself, as it does then; it is pulled again a minute later at the
+     * earliest.
      */
     public Builder maxCacheBytes(long maxCacheBytes) {
       this.maxCacheBytes = positive("maxCacheBytes", maxCacheBytes);
@@ -174,6 +200,31 @@ public final class RuLake implements AutoCloseable {
     /** Where pulls of {@link BackendAdapter}s run; a virtual thread for each unless set. */
     public Builder executor(Executor executor) {
       this.executor = executor;
+      return this;
+    }
+
+    /**
+     * Signs each sidecar that is published or saved. The folder must be nobody else's while it is
+     * saved to.
+     *
+     * @param key of Ed25519
+     */
+    public Builder signingKey(PrivateKey key) {
+      signingKey = Objects.requireNonNull(key, "key");
+      return this;
+    }
+
+    /**
+     * Believes no sidecar but one that is signed by one of these keys, and loads no saved index but
+     * the one that was signed with it. Any sidecar is believed unless this is set.
+     *
+     * @param keys of Ed25519, at least one
+     */
+    public Builder trustedKeys(PublicKey... keys) {
+      if (keys.length == 0) {
+        throw Checks.illegal("keys", "empty", "1 or more");
+      }
+      trustedKeys = List.of(keys);
       return this;
     }
 
@@ -204,6 +255,12 @@ public final class RuLake implements AutoCloseable {
     private volatile @Nullable Leased leased;
     private boolean retired;
 
+    /** What holds for this collection by itself. */
+    volatile @Nullable Consistency consistency;
+
+    /** When a pull of it last exceeded the cache; null if none did. */
+    volatile @Nullable Long tooLarge;
+
     Entry(Target target) {
       this.target = target;
       this.names = new NativeTarget(target.backend(), target.collection());
@@ -229,7 +286,7 @@ public final class RuLake implements AutoCloseable {
         }
         leased = new Leased(served.state(), index, served.rows(), served.dim(), generation(token));
         if (current != null) {
-          current.close();
+          current.release();
         }
         return leased;
       }
@@ -238,7 +295,7 @@ public final class RuLake implements AutoCloseable {
     /** Gives the memory of what was leased back; the next search leases again. */
     synchronized void release() {
       if (leased != null) {
-        leased.close();
+        leased.release();
         leased = null;
       }
     }
@@ -251,18 +308,45 @@ public final class RuLake implements AutoCloseable {
   }
 
   /** A state of a collection: its rows never change. */
-  private record Leased(
-      long state, @Nullable VectorIndex index, long rows, int dim, Generation generation) {
-    void close() {
-      if (index != null) {
+  private static final class Leased {
+    final long state;
+    final @Nullable VectorIndex index;
+    final long rows;
+    final int dim;
+    final Generation generation;
+    private int holders = 1;
+
+    Leased(long state, @Nullable VectorIndex index, long rows, int dim, Generation generation) {
+      this.state = state;
+      this.index = index;
+      this.rows = rows;
+      this.dim = dim;
+      this.generation = generation;
+    }
+
+    /** False where the last holder has left already. */
+    synchronized boolean hold() {
+      if (holders == 0) {
+        return false;
+      }
+      holders++;
+      return true;
+    }
+
+    synchronized void release() {
+      holders--;
+      if (holders == 0 && index != null) {
         index.close();
       }
     }
   }
 
   /** What a search is answered from, and what was known of the generation. */
-  private record Lease(
-      Leased leased, Observed observed, @Nullable Instant confirmed, boolean stale) {}
+  record Lease(Leased leased, Observed observed, @Nullable Instant confirmed, boolean stale) {
+    void release() {
+      leased.release();
+    }
+  }
 
   /** The moment at which a call has used its time. */
   private record Deadline(long start, long nanos) {
@@ -291,7 +375,7 @@ public final class RuLake implements AutoCloseable {
     };
   }
 
-  private static Generation generation(Token token) {
+  static Generation generation(Token token) {
     return token.text() == null ? Generation.of(token.number()) : Generation.of(token.text());
   }
 
@@ -357,6 +441,7 @@ public final class RuLake implements AutoCloseable {
   public void setConsistency(Target target, @Nullable Consistency consistency) {
     Entry entry = entry(target);
     lake.setConsistency(entry.names, consistency == null ? null : consistency.trust());
+    entry.consistency = consistency;
   }
 
   /**
@@ -378,7 +463,8 @@ public final class RuLake implements AutoCloseable {
    * The rows of a collection that are nearest to a query.
    *
    * @param target the collection
-   * @param request what to search for; a filter of it is not a prepared one
+   * @param request what to search for; a filter of it is an {@link IdFilter}
+   * @throws IllegalArgumentException if its filter is prepared for one index
    * @throws LakeException if there is no such collection, or it is too large for the cache
    * @throws BackendException if its backend failed and nothing cached may stand in for it
    * @throws DeadlineExceededException if the request's time ran out, also in a pull
@@ -386,6 +472,7 @@ public final class RuLake implements AutoCloseable {
    * @throws IllegalStateException if the lake is closed
    */
   public LakeResult search(Target target, SearchRequest request) {
+    checkFilter(request);
     return waiting(
         target,
         ACCESS.timeoutNanos(request),
@@ -397,17 +484,127 @@ public final class RuLake implements AutoCloseable {
       SearchRequest request,
       @Nullable Cancellation cancellation,
       Deadline deadline) {
-    return answer(
-        target,
-        cancellation,
-        deadline,
-        (lease, index) -> {
-          SearchResult hits =
-              index == null
-                  ? ACCESS.none(request, lease.leased.dim)
-                  : ACCESS.search(index, request, cancellation, deadline.left());
-          return new LakeResult(
-              target, hits, lease.leased.generation, lease.confirmed, lease.stale);
+    BackendAdapter adapter = adapter(target.backend());
+    if (adapter != null && isCold(target)) {
+      LakeResult pushedDown = pushDown(target, adapter, request);
+      if (pushedDown != null) {
+        return pushedDown;
+      }
+    }
+    try {
+      return answer(
+          target,
+          cancellation,
+          deadline,
+          (lease, index) -> searchIn(target, lease, index, request, cancellation, deadline.left()));
+    } catch (LakeException e) {
+      // It has grown since it was cached.
+      LakeResult pushedDown =
+          adapter != null && e.code() == Code.BUDGET ? pushDown(target, adapter, request) : null;
+      if (pushedDown == null) {
+        throw e;
+      }
+      invalidateCache(target);
+      return pushedDown;
+    }
+  }
+
+  private static LakeResult searchIn(
+      Target target,
+      Lease lease,
+      @Nullable VectorIndex index,
+      SearchRequest request,
+      @Nullable Cancellation cancellation,
+      long nanosLeft) {
+    SearchResult hits =
+        index == null
+            ? ACCESS.none(request, lease.leased.dim)
+            : ACCESS.search(index, request, cancellation, nanosLeft);
+    return new LakeResult(
+        target, hits, lease.leased.generation, lease.confirmed, lease.stale, false);
+  }
+
+  private static void checkFilter(SearchRequest request) {
+    var _ = ACCESS.filter(request);
+  }
+
+  /** Whether nothing is cached that could answer, or is to be the first to do so. */
+  private boolean isCold(Target target) {
+    Entry entry = entries.get(target);
+    if (entry != null && entry.leased != null) {
+      return false;
+    }
+    Consistency own = entry == null ? null : entry.consistency;
+    return !(own == null ? consistency : own).isFrozen() && !lake.isCached(names(target));
+  }
+
+  /** What a backend finds by itself, while its collection is pulled; null where it cannot. */
+  private @Nullable LakeResult pushDown(
+      Target target, BackendAdapter adapter, SearchRequest request) {
+    IdFilter filter = ACCESS.filter(request);
+    Instant asked = Instant.now();
+    PushedDown found =
+        call(
+            target,
+            adapter,
+            () ->
+                adapter.search(
+                    target.collection(), ACCESS.query(request), request.k(), filter, metric));
+    if (found == null) {
+      return null;
+    }
+    List<Hit> hits =
+        found.hits().stream()
+            .sorted(Comparator.comparingDouble(Hit::score).thenComparingLong(Hit::id))
+            .toList();
+    long[] ids = hits.stream().mapToLong(Hit::id).toArray();
+    var scores = new float[ids.length];
+    for (int i = 0; i < scores.length; i++) {
+      scores[i] = hits.get(i).score();
+    }
+    check(target, request.k(), filter, ids, scores);
+    Entry entry = entry(target);
+    lake.pushedDown(entry.names);
+    Long tooLarge = entry.tooLarge;
+    if (tooLarge == null || System.nanoTime() - tooLarge > TOO_LARGE_NANOS) {
+      var _ = pullInBackground(entry, adapter);
+    }
+    return new LakeResult(
+        target, ACCESS.result(ids, scores), found.generation(), asked, false, true);
+  }
+
+  /** Refuses hits that no search can have. */
+  private static void check(Target target, int k, IdFilter filter, long[] ids, float[] scores) {
+    String wrong = null;
+    if (ids.length > k) {
+      wrong = "%d hits for k = %d".formatted(ids.length, k);
+    } else if (Arrays.stream(ids).distinct().count() < ids.length) {
+      wrong = "an id twice";
+    } else if (!Arrays.stream(ids).allMatch(filter::contains)) {
+      wrong = "an id that the filter does not allow";
+    } else if (scores.length > 0 && Float.isNaN(scores[scores.length - 1])) {
+      wrong = "a score that is NaN";
+    }
+    if (wrong != null) {
+      throw new BackendException(target, new IllegalStateException("its search returned " + wrong));
+    }
+  }
+
+  private CompletableFuture<Observed.At> pullInBackground(Entry entry, BackendAdapter adapter) {
+    CompletableFuture<Observed.At> pull;
+    try {
+      pull = entry.flight.begin(executor, run -> pull(entry, adapter, run));
+    } catch (RejectedExecutionException full) {
+      pull = CompletableFuture.failedFuture(full);
+    }
+    return pull.whenComplete(
+        (reached, failure) -> {
+          if (failure instanceof LakeException e && e.code() == Code.BUDGET) {
+            entry.tooLarge = System.nanoTime();
+          }
+          if (failure != null) {
+            LOG.debug("{} could not be pulled", entry.target, failure);
+          }
         });
   }
 
@@ -419,6 +616,7 @@ public final class RuLake implements AutoCloseable {
    * @throws java.util.concurrent.RejectedExecutionException if too many searches are waiting
    */
   public CompletableFuture<LakeResult> searchAsync(Target target, SearchRequest request) {
+    checkFilter(request);
     SearchRequest own = ACCESS.detached(request);
     return async(
         target,
@@ -428,7 +626,8 @@ public final class RuLake implements AutoCloseable {
 
   /**
    * The rows of a collection that are nearest to each of many queries, all found in the same state
-   * of it, on all threads of the native pool.
+   * of it, on all threads of the native pool. A {@link BackendAdapter} is pulled for it, whether it
+   * can search by itself or not.
    *
    * @param target the collection
    * @param queries the queries, as many components as the collection has
@@ -437,6 +636,7 @@ public final class RuLake implements AutoCloseable {
    * @throws BackendException if its backend failed and nothing cached may stand in for it
    */
   public LakeBatchResult searchBatch(Target target, Vectors queries, SearchRequest template) {
+    checkFilter(template);
     return waiting(
         target,
         ACCESS.timeoutNanos(template),
@@ -454,20 +654,30 @@ public final class RuLake implements AutoCloseable {
         target,
         cancellation,
         deadline,
-        (lease, index) -> {
-          BatchResult hits =
-              index == null
-                  ? ACCESS.none(queries, template, lease.leased.dim)
-                  : ACCESS.searchBatch(index, queries, template, cancellation, deadline.left());
-          return new LakeBatchResult(
-              target, hits, lease.leased.generation, lease.confirmed, lease.stale);
-        });
+        (lease, index) ->
+            searchIn(target, lease, index, queries, template, cancellation, deadline.left()));
+  }
+
+  private static LakeBatchResult searchIn(
+      Target target,
+      Lease lease,
+      @Nullable VectorIndex index,
+      Vectors queries,
+      SearchRequest template,
+      @Nullable Cancellation cancellation,
+      long nanosLeft) {
+    BatchResult hits =
+        index == null
+            ? ACCESS.none(queries, template, lease.leased.dim)
+            : ACCESS.searchBatch(index, queries, template, cancellation, nanosLeft);
+    return new LakeBatchResult(target, hits, lease.leased.generation, lease.confirmed, lease.stale);
   }
 
   /** As {@link #searchBatch}, without waiting; the queries must not change meanwhile. */
   public CompletableFuture<LakeBatchResult> searchBatchAsync(
       Target target, Vectors queries, SearchRequest template) {
     ACCESS.checkShareable(queries);
+    checkFilter(template);
     return async(
         target,
         ACCESS.timeoutNanos(template),
@@ -485,7 +695,7 @@ public final class RuLake implements AutoCloseable {
       Target target, @Nullable Cancellation cancellation, Deadline deadline, Answer<R> answer) {
     while (true) {
       Lease lease = lease(target, cancellation, deadline);
-      VectorIndex index = lease.leased.rows == 0 ? null : lease.leased.index;
+      VectorIndex index = searched(lease);
       try {
         return answer.in(lease, index);
       } catch (IllegalStateException e) {
@@ -495,6 +705,60 @@ public final class RuLake implements AutoCloseable {
         }
       }
     }
+  }
+
+  private static @Nullable VectorIndex searched(Lease lease) {
+    return lease.leased.rows == 0 ? null : lease.leased.index;
+  }
+
+  /** A lease that its caller releases, whatever others meet meanwhile. */
+  Lease hold(Target target, SearchRequest request) {
+    return waiting(
+        target,
+        ACCESS.timeoutNanos(request),
+        (cancellation, left) -> {
+          var deadline = Deadline.in(left);
+          while (true) {
+            Lease lease = lease(target, cancellation, deadline);
+            if (lease.leased.hold()) {
+              return lease;
+            }
+          }
+        });
+  }
+
+  /** A search in what is held. */
+  static LakeResult search(Target target, Lease held, SearchRequest request) {
+    checkFilter(request);
+    long nanos = ACCESS.timeoutNanos(request);
+    return SearchPool.call(() -> searchIn(target, held, searched(held), request, null, nanos));
+  }
+
+  /** The same for a batch. */
+  static LakeBatchResult searchBatch(
+      Target target, Lease held, Vectors queries, SearchRequest template) {
+    checkFilter(template);
+    long nanos = ACCESS.timeoutNanos(template);
+    return SearchPool.call(
+        () -> searchIn(target, held, searched(held), queries, template, null, nanos));
+  }
+
+  /**
+   * A group of searches that finds each collection in one state of it: that which the first of them
+   * was answered from.
+   */
+  public LakeSession session() {
+    return new LakeSession(this, null);
+  }
+
+  /**
+   * The same, which begins from what is saved in a folder, and saves there at its end what was
+   * pulled since.
+   *
+   * @param folder the folder, which is made where there is none
+   */
+  public LakeSession session(Path folder) {
+    return new LakeSession(this, folder);
   }
 
   private Entry entry(Target target) {
@@ -568,7 +832,7 @@ public final class RuLake implements AutoCloseable {
       }
       try {
         if (look instanceof Look.NeedsGeneration) {
-          observed = observe(entry, adapter);
+          observed = observe(target, adapter);
         } else {
           Observed.At pulled =
               entry.flight.await(executor, run -> pull(entry, adapter, run), deadline.left());
@@ -642,28 +906,29 @@ public final class RuLake implements AutoCloseable {
     if (!entry.revalidating.compareAndSet(false, true)) {
       return;
     }
+    BackendAdapter adapter = adapter(entry.target.backend());
     Runnable look =
         () -> {
+          CompletableFuture<?> done = CompletableFuture.completedFuture(null);
           try {
-            BackendAdapter adapter = adapter(entry.target.backend());
             if (adapter == null) {
               lake.prime(entry.names, null, 0);
             } else {
-              Observed seen = observe(entry, adapter);
+              Observed seen = observe(entry.target, adapter);
               if (lake.look(entry.names, seen, 0, null, 0) instanceof Look.Served served) {
                 entry.accept(served, null);
               } else {
-                entry.flight.await(executor, run -> pull(entry, adapter, run), 0);
+                // Not waited for: the executor may have one thread only, which is this one.
+                done = pullInBackground(entry, adapter);
               }
             }
           } catch (RuntimeException e) {
             LOG.debug("{} could not be revalidated", entry.target, e);
-          } finally {
-            entry.revalidating.set(false);
           }
+          var _ = done.whenComplete((pulled, failure) -> entry.revalidating.set(false));
         };
     try {
-      if (adapter(entry.target.backend()) == null) {
+      if (adapter == null) {
         SearchPool.execute(look);
       } else {
         executor.execute(look);
@@ -710,10 +975,10 @@ public final class RuLake implements AutoCloseable {
     }
   }
 
-  private static Observed.At observe(Entry entry, BackendAdapter adapter) {
+  private static Observed.At observe(Target target, BackendAdapter adapter) {
     long asked = System.nanoTime();
-    String collection = entry.target.collection();
-    Generation generation = call(entry.target, adapter, () -> adapter.generation(collection));
+    String collection = target.collection();
+    Generation generation = call(target, adapter, () -> adapter.generation(collection));
     return new Observed.At(token(generation), asked, false);
   }
 
@@ -721,7 +986,7 @@ public final class RuLake implements AutoCloseable {
   private Observed.At pull(Entry entry, BackendAdapter adapter, Flight.Running running) {
     for (int attempt = 0; attempt < PULLS; attempt++) {
       running.check();
-      Observed.At before = observe(entry, adapter);
+      Observed.At before = observe(entry.target, adapter);
       Optional<Observed.At> reached =
           call(entry.target, adapter, () -> follow(entry, adapter, running));
       if (reached.isEmpty()) {
@@ -778,7 +1043,7 @@ public final class RuLake implements AutoCloseable {
         pull.commit(null, 0, running.cancellation());
         return Optional.of(new Observed.At(token(snapshot), began, true));
       }
-      Observed.At after = observe(entry, adapter);
+      Observed.At after = observe(entry.target, adapter);
       if (!after.generation().equals(before.generation())) {
         return Optional.empty();
       }
@@ -828,6 +1093,7 @@ public final class RuLake implements AutoCloseable {
 
   private Map<Target, CompletableFuture<LakeResult>> federate(
       FederatedRequest request, List<AsyncCall<LakeResult>> calls) {
+    checkFilter(request.search());
     SearchRequest search = ACCESS.detached(request.search());
     long own = ACCESS.timeoutNanos(search);
     long each = request.deadlineNanos();
@@ -957,6 +1223,21 @@ public final class RuLake implements AutoCloseable {
   }
 
   /**
+   * Whether what is cached of a collection is of the generation that its backend has now, which is
+   * asked for unless nothing is cached. Nothing is pulled.
+   *
+   * @throws LakeException if there is no such backend or collection, or the backend does not answer
+   */
+  public boolean isCurrent(Target target) {
+    if (!isCached(target)) {
+      return false;
+    }
+    BackendAdapter adapter = adapter(target.backend());
+    Observed seen = adapter == null ? Observed.NOTHING : observe(target, adapter);
+    return lake.isCurrent(names(target), seen);
+  }
+
+  /**
    * Drops what is cached of a collection, also of a frozen one.
    *
    * @return false if there was nothing
@@ -978,16 +1259,44 @@ public final class RuLake implements AutoCloseable {
    *
    * @param target the collection, which is pulled if need be
    * @param dir the folder, which is made where there is none
+   * @return what was written
    */
-  public void publishBundle(Target target, Path dir) {
+  public RuLakeBundle publishBundle(Target target, Path dir) {
     while (true) {
       Lease lease =
           waiting(
               target, 0, (cancellation, left) -> lease(target, cancellation, Deadline.in(left)));
-      if (lake.publish(names(target), lease.observed, dir)) {
-        return;
+      NativeBundle bundle = lake.bundle(names(target), lease.observed);
+      if (bundle != null) {
+        return write(bundle, dir);
       }
     }
+  }
+
+  private RuLakeBundle write(NativeBundle fields, Path dir) {
+    RuLakeBundle bundle = RuLakeBundle.of(fields);
+    RuLakeBundle signed = signingKey == null ? bundle : bundle.signedBy(signingKey);
+    signed.writeToDir(dir);
+    return signed;
+  }
+
+  /** The sidecar of a folder, if it may be believed. */
+  private RuLakeBundle read(Path dir) {
+    RuLakeBundle bundle = RuLakeBundle.readFromDir(dir);
+    if (!trustedKeys.isEmpty() && trustedKeys.stream().noneMatch(bundle::isSignedBy)) {
+      throw untrusted(
+          dir,
+          bundle.signature() == null
+              ? "it is not signed, and the lake trusts signed ones only"
+              : "its signature is by none of the %d trusted keys, or not of these fields"
+                  .formatted(trustedKeys.size()));
+    }
+    return bundle;
+  }
+
+  private static LakeException untrusted(Path dir, String reason) {
+    Path file = dir.resolve(RuLakeBundle.FILE_NAME);
+    return new LakeException(Code.SIGNATURE, "%s: %s".formatted(file, reason));
   }
 
   /**
@@ -996,9 +1305,12 @@ public final class RuLake implements AutoCloseable {
    * @throws LakeException if the sidecar cannot be believed, or is another collection's
    */
   public Refresh refreshFromBundleDir(Target target, Path dir) {
-    Refresh found = Refresh.values()[lake.refresh(names(target), dir)];
+    if (!Files.exists(dir.resolve(RuLakeBundle.FILE_NAME))) {
+      return Refresh.BUNDLE_MISSING;
+    }
+    int found = lake.refresh(names(target), read(dir).toNative(), dir);
     releaseEvicted();
-    return found;
+    return Refresh.values()[found];
   }
 
   /**
@@ -1007,10 +1319,11 @@ public final class RuLake implements AutoCloseable {
    *
    * @param target the collection
    * @param dir the folder, which is made where there is none
+   * @return the sidecar
    * @throws LakeException if nothing is cached of it
    */
-  public void saveCacheToDir(Target target, Path dir) {
-    lake.save(names(target), dir);
+  public RuLakeBundle saveCacheToDir(Target target, Path dir) {
+    return write(lake.save(names(target), dir, signingKey != null), dir);
   }
 
   /**
@@ -1020,11 +1333,17 @@ public final class RuLake implements AutoCloseable {
    * @param target the collection, of the same backend id and name as it was saved
    * @param dir the folder
    * @return the number of rows
-   * @throws LakeException if the folder holds something else, or what a lake made otherwise has
-   *     saved
+   * @throws LakeException if the folder holds something else, what a lake made otherwise has saved,
+   *     or what no trusted key has signed
+   * @throws io.ruvector.index.PersistException if the saved index is damaged, or not the one that
+   *     was signed
    */
   public long warmFromDir(Target target, Path dir) {
-    long rows = lake.warm(names(target), dir);
+    RuLakeBundle bundle = read(dir);
+    if (!trustedKeys.isEmpty() && bundle.indexHash() == null) {
+      throw untrusted(dir, "its signature covers no saved index: it was published alone");
+    }
+    long rows = lake.warm(names(target), bundle.toNative(), dir);
     releaseEvicted();
     return rows;
   }

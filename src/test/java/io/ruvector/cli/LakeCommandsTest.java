@@ -11,7 +11,11 @@ import io.ruvector.lake.FsBackend;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -221,15 +225,77 @@ class LakeCommandsTest {
   }
 
   @Test
+  void addWritesACollection() throws IOException {
+    Path made = temp.resolve("made").resolve("vectors");
+    Path raw = Samples.raw(temp.resolve("v.f32"), new float[][] {{3, 0}, {8, 0}, {9, 0}});
+    Cli.Run add = Cli.run("lake", "add", made, "few", "--input", raw, "--dim", 2, "--first-id", 7);
+    assertEquals(ExitCode.OK, add.exitCode(), add.err());
+    Object[] search = {"lake", "search", made, "--query", "8.5,0", "-k", 2, "--format", "csv"};
+    assertEquals(List.of("few,8", "few,9"), columns(Cli.run(search), 2, 3));
+    Path csv = Files.writeString(temp.resolve("v.csv"), "id,x,y\n-5,8.5,0\n");
+    Cli.run("lake", "add", made, "few", "--input", csv, "--id-column", "id").data();
+    assertEquals(List.of("few,-5"), columns(Cli.run(search), 2, 3));
+    Cli.run("lake", "add", made, "../few", "--input", csv).failure(ExitCode.USAGE);
+    Path none = temp.resolve("none.npy");
+    Cli.run("lake", "add", made, "few", "--input", none).failure(ExitCode.DATA);
+    Cli.run("lake", "add", made, "--input", csv).failure(ExitCode.USAGE);
+    Path bad = Files.writeString(temp.resolve("bad.csv"), "1,2\n1,2\n");
+    Path ids = Files.writeString(temp.resolve("ids.txt"), "4\n4\n");
+    Cli.run("lake", "add", made, "few", "--input", bad, "--ids", ids).failure(ExitCode.DATA);
+    assertEquals(List.of("few,-5"), columns(Cli.run(search), 2, 3));
+  }
+
+  private Path pem(String label, byte[] encoded) throws IOException {
+    String body = Base64.getMimeEncoder().encodeToString(encoded);
+    return Files.writeString(
+        temp.resolve(label.charAt(1) + ".pem"),
+        "-----BEGIN %1$s-----\n%2$s\n-----END %1$s-----\n".formatted(label, body));
+  }
+
+  @Test
+  void whatIsSignedIsTrusted() throws IOException, GeneralSecurityException {
+    KeyPair keys = KeyPairGenerator.getInstance("Ed25519").generateKeyPair();
+    Path secret = pem("PRIVATE KEY", keys.getPrivate().getEncoded());
+    Path known = pem("PUBLIC KEY", keys.getPublic().getEncoded());
+    Object[] trust = {"--trust", known};
+
+    lake("warm").data();
+    Cli.Run refused = lake("status", trust);
+    assertEquals(ExitCode.NOT_FOUND, refused.exitCode());
+    assertTrue(refused.out().contains("not signed"), refused.out());
+    // A search does without, and finds the same.
+    Cli.Run search = lake("search", with(NEAR_20, trust));
+    assertEquals(List.of("even,20", "odd,21"), columns(search, 2, 3));
+    assertTrue(search.err().contains("not signed"), search.err());
+
+    lake("publish", with(trust, "--sign-with", secret)).data();
+    assertEquals(
+        List.of("even,true,30,", "odd,true,30,"), columns(lake("status", trust), 0, 1, 2, 4));
+    assertEquals(
+        List.of("even,up to date", "odd,up to date"), columns(lake("refresh", trust), 0, 1));
+    write("odd", 1, 2, 10);
+    lake("warm", with(trust, "--sign-with", secret)).data();
+    assertEquals(
+        List.of("even,true,30,", "odd,true,10,"), columns(lake("status", trust), 0, 1, 2, 4));
+    lake("warm").data();
+    assertEquals(ExitCode.OK, lake("status").exitCode());
+
+    assertTrue(
+        lake("status", "--trust", secret).failure(ExitCode.DATA).contains("BEGIN PUBLIC KEY"));
+    lake("warm", "--sign-with", known).failure(ExitCode.DATA);
+    lake("warm", "--sign-with", temp.resolve("none.pem")).failure(ExitCode.DATA);
+  }
+
+  @Test
   void statsCountWhatWasLoaded() {
     lake("warm", "-c", "even").data();
     List<String> lines = lake("stats").lines();
     assertEquals(
         "collection,hits,misses,primes,refreshes,invalidations,shared_hits,warm_installs,stale,"
-            + "prime_seconds,last_prime_seconds,entries,bytes",
+            + "pushed_down,prime_seconds,last_prime_seconds,entries,bytes",
         lines.getFirst());
     assertEquals(3, lines.size());
-    assertTrue(lines.get(1).startsWith("even,0,0,0,0,0,0,1,0,0.0,0.0,1,"), lines.get(1));
+    assertTrue(lines.get(1).startsWith("even,0,0,0,0,0,0,1,0,0,0.0,0.0,1,"), lines.get(1));
     assertEquals(lines.get(1).replace("even", ""), lines.get(2));
   }
 

@@ -66,6 +66,7 @@ public final class RuLakeMetrics implements MeterBinder {
     searches(registry, "hit", Counts::hits);
     searches(registry, "miss", Counts::misses);
     searches(registry, "stale", Counts::stale);
+    searches(registry, "pushed_down", Counts::pushedDown);
     counter(registry, "primes", "collections pulled and coded", Counts::primes);
     counter(registry, "refreshes", "primes that took in changes alone", Counts::refreshes);
     counter(registry, "invalidations", "cached collections dropped", Counts::invalidations);
