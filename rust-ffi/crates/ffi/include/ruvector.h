@@ -1521,12 +1521,13 @@ int32_t ruv_lake_save(const struct ruv_lake *lake,
                       struct ruv_bundle *out,
                       struct ruv_error *err);
 
-// Caches what was saved of a collection in the folder `dir` with the caller's sidecar; `rows`, unless
-// NULL, gets its rows. BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
+// Caches what was saved of a collection in the folder `dir` with the caller's sidecar, and writes what
+// that is into the caller's `served`; `out` gets an index of it to free. The backend is not asked.
+// BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
 //
 // # Safety
-// `lake` is live; the texts have their readable bytes; `bundle` is NULL or readable; `rows` and `err`
-// are NULL or writable.
+// `lake` is live; the texts have their readable bytes; `bundle` is NULL or readable; `served`, `out` and
+// `err` are NULL or writable.
 int32_t ruv_lake_warm(const struct ruv_lake *lake,
                       const uint8_t *backend,
                       size_t backend_len,
@@ -1535,7 +1536,8 @@ int32_t ruv_lake_warm(const struct ruv_lake *lake,
                       const struct ruv_bundle *bundle,
                       const uint8_t *dir,
                       size_t dir_len,
-                      uint64_t *rows,
+                      struct ruv_served *served,
+                      struct ruv_index **out,
                       struct ruv_error *err);
 
 // Writes what the cache did, over all backends that are or were there, into the caller's `total`,

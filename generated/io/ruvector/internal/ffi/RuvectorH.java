@@ -6065,6 +6065,7 @@ public class RuvectorH extends RuvectorLayouts {
             RuvectorH.C_POINTER,
             RuvectorH.C_LONG,
             RuvectorH.C_POINTER,
+            RuvectorH.C_POINTER,
             RuvectorH.C_POINTER
         );
 
@@ -6077,7 +6078,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, struct ruv_served *served, struct ruv_index **out, struct ruv_error *err)
      * }
      */
     public static FunctionDescriptor ruv_lake_warm$descriptor() {
@@ -6087,7 +6088,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, struct ruv_served *served, struct ruv_index **out, struct ruv_error *err)
      * }
      */
     public static MethodHandle ruv_lake_warm$handle() {
@@ -6097,7 +6098,7 @@ public class RuvectorH extends RuvectorLayouts {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, struct ruv_served *served, struct ruv_index **out, struct ruv_error *err)
      * }
      */
     public static MemorySegment ruv_lake_warm$address() {
@@ -6106,16 +6107,16 @@ public class RuvectorH extends RuvectorLayouts {
 
     /**
      * {@snippet lang=c :
-     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, uint64_t *rows, struct ruv_error *err)
+     * int32_t ruv_lake_warm(const struct ruv_lake *lake, const uint8_t *backend, size_t backend_len, const uint8_t *collection, size_t collection_len, const struct ruv_bundle *bundle, const uint8_t *dir, size_t dir_len, struct ruv_served *served, struct ruv_index **out, struct ruv_error *err)
      * }
      */
-    public static int ruv_lake_warm(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment bundle, MemorySegment dir, long dir_len, MemorySegment rows, MemorySegment err) {
+    public static int ruv_lake_warm(MemorySegment lake, MemorySegment backend, long backend_len, MemorySegment collection, long collection_len, MemorySegment bundle, MemorySegment dir, long dir_len, MemorySegment served, MemorySegment out, MemorySegment err) {
         var mh$ = ruv_lake_warm.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ruv_lake_warm", lake, backend, backend_len, collection, collection_len, bundle, dir, dir_len, rows, err);
+                traceDowncall("ruv_lake_warm", lake, backend, backend_len, collection, collection_len, bundle, dir, dir_len, served, out, err);
             }
-            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, bundle, dir, dir_len, rows, err);
+            return (int)mh$.invokeExact(lake, backend, backend_len, collection, collection_len, bundle, dir, dir_len, served, out, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
