@@ -734,14 +734,28 @@ pub unsafe extern "C" fn ruv_lake_look(
             let control = abi::timed_control(cancel, deadline_nanos)?;
             let pulled = abi::flag(pulled, "pulled")?;
             let lease = look(&lake.core, t, observed, pulled, &control)?;
-            write_served(served.as_ptr(), &lease);
-            match lease.index() {
-                Some(index) if lease.state() != known_state => {
-                    handle::give(out, ruv_index::new(index.clone()))
-                }
-                _ => Ok(()),
-            }
+            give(&lease, known_state, served, out)
         })
+    }
+}
+
+/// # Safety
+/// `served` and `out` are writable.
+unsafe fn give(
+    lease: &Lease,
+    known_state: u64,
+    served: std::ptr::NonNull<ruv_served>,
+    out: std::ptr::NonNull<*mut ruv_index>,
+) -> Result<(), Failure> {
+    // SAFETY: the contract of this function.
+    unsafe {
+        write_served(served.as_ptr(), lease);
+        match lease.index() {
+            Some(index) if lease.state() != known_state => {
+                handle::give(out, ruv_index::new(index.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -1312,12 +1326,13 @@ pub unsafe extern "C" fn ruv_lake_save(
     }
 }
 
-/// Caches what was saved of a collection in the folder `dir` with the caller's sidecar; `rows`, unless
-/// NULL, gets its rows. BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
+/// Caches what was saved of a collection in the folder `dir` with the caller's sidecar, and writes what
+/// that is into the caller's `served`; `out` gets an index of it to free. The backend is not asked.
+/// BUNDLE, PERSIST, BUDGET, PINNED, UNKNOWN_BACKEND.
 ///
 /// # Safety
-/// `lake` is live; the texts have their readable bytes; `bundle` is NULL or readable; `rows` and `err`
-/// are NULL or writable.
+/// `lake` is live; the texts have their readable bytes; `bundle` is NULL or readable; `served`, `out` and
+/// `err` are NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ruv_lake_warm(
     lake: *const ruv_lake,
@@ -1328,19 +1343,19 @@ pub unsafe extern "C" fn ruv_lake_warm(
     bundle: *const ruv_bundle,
     dir: *const u8,
     dir_len: usize,
-    rows: *mut u64,
+    served: *mut ruv_served,
+    out: *mut *mut ruv_index,
     err: *mut ruv_error,
 ) -> i32 {
     // SAFETY: the caller keeps the contract above.
     unsafe {
         guard(err, || {
-            let lake = &shared(lake, "lake")?.core;
+            let (lake, out) = (&shared(lake, "lake")?.core, handle::place(out)?);
             let t = Target::new(backend, backend_len, collection, collection_len)?;
-            let (dir, place) = (abi::path(dir, dir_len)?, optional_out(rows, "rows")?);
+            let (dir, served) = (abi::path(dir, dir_len)?, out_pointer(served, "served")?);
             let bundle = shared(bundle, "bundle")?.read()?;
             let warmed = lake.warm(t.backend, t.collection, bundle, dir)?;
-            write_optional(place, warmed);
-            Ok(())
+            give(&warmed, 0, served, out)
         })
     }
 }

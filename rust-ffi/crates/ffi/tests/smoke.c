@@ -799,8 +799,9 @@ static void lakes(const char *folder) {
   CHECK(count == 1);
   FAILS(RUV_STATUS_NOT_CACHED, ruv_lake_witness(lake, TEXT("memory"), TEXT("c"), witness, sizeof witness, &err));
   OK(ruv_bundle_read(TEXT(path), &bundle, &err));
-  OK(ruv_lake_warm(lake, TEXT("memory"), TEXT("c"), &bundle, TEXT(path), &count, &err));
-  CHECK(count == ROWS - 1);
+  OK(ruv_lake_warm(lake, TEXT("memory"), TEXT("c"), &bundle, TEXT(path), &served, &index, &err));
+  CHECK(served.rows == ROWS - 1 && index != NULL);
+  ruv_index_free(index);
   OK(ruv_lake_is_cached(lake, TEXT("memory"), TEXT("c"), &count, &err));
   CHECK(count == 1);
 

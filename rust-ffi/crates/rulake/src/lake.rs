@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use rabitq::{Control, Ids, Kind, Options, Rows, Search, VectorIndex};
+use rabitq::{Control, Ids, Kind, Options, Rows, VectorIndex};
 
 use crate::backend::{BackendAdapter, Source};
 use crate::bundle::RuLakeBundle;
@@ -865,17 +865,19 @@ impl RuLake {
     /// backend is not asked: that is the next search's business.
     pub fn warm_from_dir(&self, backend: &str, collection: &str, dir: &Path) -> Result<u64> {
         let bundle = RuLakeBundle::read_from_dir(dir)?;
-        self.warm(backend, collection, bundle, dir)
+        let warmed = self.warm(backend, collection, bundle, dir)?;
+        Ok(warmed.index().map_or(0, |index| index.info().rows))
     }
 
-    /// The same with the sidecar of that folder. One that vouches for the index file admits no other.
+    /// The same with the sidecar of that folder; returns what is cached. A sidecar that vouches for the
+    /// index file admits no other.
     pub fn warm(
         &self,
         backend: &str,
         collection: &str,
         bundle: RuLakeBundle,
         dir: &Path,
-    ) -> Result<u64> {
+    ) -> Result<Lease> {
         let slot = self.backend(backend)?.slot(backend, collection)?;
         self.check_data_ref(&bundle, backend, collection, dir)?;
         let expected = &self.options.index;
@@ -902,12 +904,17 @@ impl RuLake {
         if let Source::Driven(adapter) = &self.backend(backend)?.source {
             adapter.recall(collection, &bundle.generation);
         }
-        rehearse(&*index)?;
         let content = content.unwrap_or_default();
         let served = Served::new(Some(index), bundle.dim, bundle.generation, content, 0);
-        self.cache.install(&slot, Arc::new(served))?;
+        let served = Arc::new(served);
+        self.cache.install(&slot, served.clone())?;
         count(&slot.counters.warm_installs);
-        Ok(found.rows)
+        Ok(Lease {
+            served,
+            stale: false,
+            revalidate: false,
+            age: None,
+        })
     }
 
     fn load(&self, dir: &Path, bundle: &RuLakeBundle) -> Result<(Arc<dyn VectorIndex>, PathBuf)> {
@@ -1063,14 +1070,6 @@ fn retry<T>(control: &Control, call: impl Fn() -> Result<T>) -> Result<T> {
         pause *= 2;
     }
     call()
-}
-
-/// Searches once, so that no user's search is the one that waits for memory.
-fn rehearse(index: &dyn VectorIndex) -> Result<()> {
-    let (mut ids, mut scores) = ([0], [0.0]);
-    let query = vec![1.0; index.info().options.dim];
-    index.search(&query, &Search::new(1), &mut ids, &mut scores)?;
-    Ok(())
 }
 
 /// The hash of an index's rows, where it keeps them.

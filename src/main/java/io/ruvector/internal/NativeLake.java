@@ -587,24 +587,30 @@ public final class NativeLake {
     return bundle[0];
   }
 
-  /** Returns the number of rows. */
-  public long warm(NativeTarget t, NativeBundle bundle, Path dir) {
-    return targetCall(
-        t,
-        (backend, length, collection, collectionLength, arena, scratch) -> {
-          MemorySegment path = NativeIndex.path(arena, dir);
-          return RuvectorH.ruv_lake_warm(
+  public Look.Served warm(NativeTarget t, NativeBundle bundle, Path dir) {
+    try (var arena = Arena.ofConfined();
+        var scratch = Scratch.borrow()) {
+      MemorySegment path = NativeIndex.path(arena, dir);
+      MemorySegment served = scratch.served();
+      Status.check(
+          RuvectorH.ruv_lake_warm(
               handle.pointer(),
-              backend,
-              length,
-              collection,
-              collectionLength,
+              t.backend,
+              t.backend.byteSize(),
+              t.collection,
+              t.collection.byteSize(),
               bundle.write(arena),
               path,
               path.byteSize(),
+              served,
               scratch.words,
-              scratch.error);
-        });
+              scratch.error),
+          scratch.error);
+      return served(served, scratch.words.get(ValueLayout.ADDRESS, 0), 0);
+    } finally {
+      Reference.reachabilityFence(this);
+      Reference.reachabilityFence(t);
+    }
   }
 
   /** The counts of a cache, in the order of the native struct. */

@@ -1343,9 +1343,25 @@ public final class RuLake implements AutoCloseable {
     if (!trustedKeys.isEmpty() && bundle.indexHash() == null) {
       throw untrusted(dir, "its signature covers no saved index: it was published alone");
     }
-    long rows = lake.warm(names(target), bundle.toNative(), dir);
+    Entry entry = entry(target);
+    Look.Served served = lake.warm(entry.names, bundle.toNative(), dir);
+    Leased leased = entry.accept(served, null);
     releaseEvicted();
-    return rows;
+    if (leased != null && leased.index != null) {
+      rehearse(leased.index, leased.dim);
+    }
+    return served.rows();
+  }
+
+  /** Searches once, so that no user's search is the one that waits for memory and for Java. */
+  private static void rehearse(VectorIndex index, int dim) {
+    var any = new float[dim];
+    Arrays.fill(any, 1);
+    try {
+      var _ = index.search(any, 1);
+    } catch (IllegalStateException e) {
+      LOG.debug("another thread has met a newer state meanwhile", e);
+    }
   }
 
   /** What the cache did since the lake was made. */
