@@ -79,6 +79,13 @@ pub fn load(
     Ok(Box::new(persist::load_index(path, check)?))
 }
 
+/// Refuses rows that no index of squared distances could hold.
+pub fn check_rows(rows: Rows) -> Result<()> {
+    let simd = simd::Simd::best();
+    (0..rows.len())
+        .try_for_each(|i| rows::check_vector(simd, Metric::L2, i as u64, rows.row(i)).map(|_| ()))
+}
+
 /// An index of the rows of a `.rbpx` file; without options a `Plus` index with the file's seed and
 /// rerank factor.
 pub fn import_rbpx(path: &Path, options: Option<Options>) -> Result<Box<dyn VectorIndex>> {

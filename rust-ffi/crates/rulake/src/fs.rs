@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
@@ -69,11 +69,14 @@ impl FsBackend {
         Ok(self.root.join(file))
     }
 
-    /// Writes the file of a collection, whole or not at all.
+    /// Writes the file of a collection, whole or not at all: of rows that no index could hold, nothing.
     pub fn write(&self, collection: &str, rows: Rows, ids: Ids) -> Result<()> {
         names::check_collection(collection)?;
         let path = self.path_of(collection)?;
         let ids = ids.listed(rows.len());
+        // What no pull of the file could take is not to replace what one can.
+        check_ids(&ids)?;
+        rabitq::check_rows(rows)?;
         let floats: Vec<f32> = (0..rows.len()).flat_map(|i| rows.row(i)).copied().collect();
         let before = RuvecFile::open(&path).map_or(0, |file| file.sequence());
         let sequence = NonZeroU32::new(before.wrapping_add(1)).unwrap_or(NonZeroU32::MIN);
@@ -105,6 +108,16 @@ impl FsBackend {
         FileGeneration::read(file.file(), SystemTime::now(), known)
             .map_err(|e| self.failure(collection, path, &e))
     }
+}
+
+fn check_ids(ids: &[i64]) -> rabitq::Result<()> {
+    let mut seen = HashSet::with_capacity(ids.len());
+    for (row, &id) in (0..).zip(ids) {
+        if !seen.insert(id) {
+            return Err(rabitq::Error::DuplicateId { id, row });
+        }
+    }
+    Ok(())
 }
 
 impl BackendAdapter for FsBackend {

@@ -75,6 +75,8 @@ public final class FsBackend implements Backend, AutoCloseable {
    * @param collection its name
    * @param rows its rows
    * @param ids an id for each row, each once
+   * @throws io.ruvector.index.DuplicateIdException if an id is given twice
+   * @throws io.ruvector.index.InvalidVectorException if a row is not finite or too large
    * @throws io.ruvector.index.PersistException if the file cannot be written
    */
   public void write(String collection, Vectors rows, Ids ids) {

@@ -12,10 +12,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.ruvector.DeadlineExceededException;
 import io.ruvector.RuVectorException.Code;
 import io.ruvector.index.DimensionMismatchException;
+import io.ruvector.index.DuplicateIdException;
 import io.ruvector.index.IdFilter;
 import io.ruvector.index.Ids;
 import io.ruvector.index.IndexKind;
 import io.ruvector.index.IndexOptions;
+import io.ruvector.index.InvalidVectorException;
 import io.ruvector.index.RabitqPlusIndex;
 import io.ruvector.index.SearchRequest;
 import io.ruvector.index.Vectors;
@@ -139,6 +141,11 @@ class RuLakeTest {
         files.write("c", Vectors.copyOf(new float[] {i, i}), Ids.of(i));
         assertEquals(i, lake.search(target, new float[] {1, 1}, 1).ids()[0]);
       }
+      var twice = Vectors.copyOf(new float[] {1, 1}, new float[] {2, 2});
+      assertThrows(DuplicateIdException.class, () -> files.write("c", twice, Ids.of(7, 7)));
+      var nan = Vectors.copyOf(new float[] {1, Float.NaN});
+      assertThrows(InvalidVectorException.class, () -> files.write("c", nan, Ids.of(7)));
+      assertEquals(19, lake.search(target, new float[] {1, 1}, 1).ids()[0]);
       assertEquals(List.of("c"), files.collections());
       assertThrows(IllegalArgumentException.class, () -> files.register("x", "../secret"));
     }
