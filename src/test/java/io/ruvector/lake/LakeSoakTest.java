@@ -204,7 +204,9 @@ class LakeSoakTest {
         Thread.sleep(100);
         var counts = lake.cacheStats().total();
         assertTrue(counts.entries() <= ENTRIES && counts.bytes() <= MAX_BYTES, counts::toString);
-        temporary(folder).values().forEach(some -> assertTrue(some.size() <= MAX_TEMPORARY, some::toString));
+        temporary(folder)
+            .values()
+            .forEach(some -> assertTrue(some.size() <= MAX_TEMPORARY, some::toString));
         if (System.nanoTime() >= look) {
           memories.add(Memory.now());
           look += (end - begin) / MEMORY_LOOKS;

@@ -117,8 +117,7 @@ final class WriterProcess implements AutoCloseable {
   /** The process: one line is one command; it ends with its parent. */
   public static void main(String[] args) throws IOException {
     Path folder = Path.of(args[0]);
-    var commands =
-        new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    var commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     try (var files = LakeSoakTest.shared(folder);
         var lake = RuLake.builder().build()) {
       lake.registerBackend(files);

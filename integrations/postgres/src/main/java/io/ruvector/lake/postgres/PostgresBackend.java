@@ -31,8 +31,8 @@ import org.postgresql.copy.CopyOut;
  *
  * <p>The generation is counted by a trigger, which {@link #install} makes once for each table.
  * {@link #generation} fails, rather than answer wrongly, where the trigger is missing or disabled.
- * With {@link #installLog} triggers also note the ids of the rows that change, and the lake takes in
- * these rows alone.
+ * With {@link #installLog} triggers also note the ids of the rows that change, and the lake takes
+ * in these rows alone.
  *
  * <p>Safe for use from many threads; each call takes a connection of its own, which must unwrap to
  * pgjdbc's, and gives it back as it was, but aborted where a pull ended early. Nothing to close.
@@ -176,8 +176,8 @@ public final class PostgresBackend implements BackendAdapter {
    * As {@link #install}, and has the ids of changed rows noted as well: {@link #changesSince} then
    * tells what changed as far back as that is noted.
    *
-   * <p>The price, on top: each statement also writes as many rows of 24 bytes as it changes, but one
-   * that changes more than {@code keep} rows, or has an id that is NULL, which cuts the log, as
+   * <p>The price, on top: each statement also writes as many rows of 24 bytes as it changes, but
+   * one that changes more than {@code keep} rows, or has an id that is NULL, which cuts the log, as
    * {@code TRUNCATE} does. Whoever reads needs {@code SELECT} on {@code ruvector_log} and {@code
    * ruvector_changes} too. The id column may change its name.
    *
@@ -479,8 +479,7 @@ public final class PostgresBackend implements BackendAdapter {
     }
   }
 
-  private boolean pull(
-      Connection connection, Table table, Generation generation, VectorSink sink)
+  private boolean pull(Connection connection, Table table, Generation generation, VectorSink sink)
       throws SQLException, InterruptedException {
     String name = qualified(schema, table.name());
     Shape shape = shape(connection, table);
@@ -554,8 +553,7 @@ public final class PostgresBackend implements BackendAdapter {
   }
 
   /** Whether all that changed after a generation is noted, which is one of this history. */
-  private boolean isNoted(Connection connection, Table table, long generation)
-      throws SQLException {
+  private boolean isNoted(Connection connection, Table table, long generation) throws SQLException {
     String logs = qualified(schema, LOGS);
     if (text(connection, "SELECT pg_catalog.to_regclass(?)", logs) == null) {
       return false;

@@ -67,8 +67,7 @@ class PostgresBackendTest {
   @BeforeAll
   static void start() throws Exception {
     // As root, it runs the server in a user namespace: PostgreSQL refuses root.
-    EmbeddedPostgres.Builder builder =
-        EmbeddedPostgres.builder().setServerConfig("fsync", "off");
+    EmbeddedPostgres.Builder builder = EmbeddedPostgres.builder().setServerConfig("fsync", "off");
     String other = System.getProperty("tests.postgres");
     if (other != null) {
       builder.setPgBinaryResolver((system, machine) -> Files.newInputStream(Path.of(other)));
@@ -444,7 +443,8 @@ class PostgresBackendTest {
     Follower follower = new Follower(backend(), "t");
     assertFalse(follower.follow());
     assertTrue(follower.follow());
-    sql("ALTER TABLE t RENAME id TO key; INSERT INTO t VALUES (3, '{3}'); ALTER TABLE t RENAME key TO id");
+    sql(
+        "ALTER TABLE t RENAME id TO key; INSERT INTO t VALUES (3, '{3}'); ALTER TABLE t RENAME key TO id");
     assertTrue(follower.follow());
     assertEquals(Set.of(1L, 2L, 3L), follower.rows.keySet());
     sql("ALTER TABLE t DISABLE TRIGGER ruvector_log_delete; DELETE FROM t WHERE id = 1");
@@ -456,11 +456,13 @@ class PostgresBackendTest {
     assertFalse(backend().changesSince("t", follower.generation, new Changes()));
     sql("ALTER TABLE t DROP id; INSERT INTO t VALUES ('{5}')");
     assertFalse(backend().changesSince("t", follower.generation, new Changes()));
-    assertMessage("no column \"none\"", () -> {
-      try (Connection connection = server.getPostgresDatabase().getConnection()) {
-        PostgresBackend.installLog(connection, "public", "t", "none", 10);
-      }
-    });
+    assertMessage(
+        "no column \"none\"",
+        () -> {
+          try (Connection connection = server.getPostgresDatabase().getConnection()) {
+            PostgresBackend.installLog(connection, "public", "t", "none", 10);
+          }
+        });
   }
 
   /** What a restore took back is in no log: a generation from before it is not followed. */
@@ -520,8 +522,7 @@ class PostgresBackendTest {
     try (Connection connection = server.getPostgresDatabase().getConnection();
         Statement statement = connection.createStatement();
         ResultSet row =
-            statement.executeQuery(
-                "SELECT FROM pg_available_extensions WHERE name = 'vector'")) {
+            statement.executeQuery("SELECT FROM pg_available_extensions WHERE name = 'vector'")) {
       assumeTrue(row.next(), "the server has no pgvector");
     }
     sql(
@@ -558,8 +559,7 @@ class PostgresBackendTest {
           .getCopyAPI()
           .copyOut(
               "COPY (SELECT id::int8, vec FROM t ORDER BY id) TO STDOUT (FORMAT binary)", bytes);
-      assertEquals(
-          CopyRowsTest.PGVECTOR_STREAM, HexFormat.of().formatHex(bytes.toByteArray()));
+      assertEquals(CopyRowsTest.PGVECTOR_STREAM, HexFormat.of().formatHex(bytes.toByteArray()));
     }
   }
 
