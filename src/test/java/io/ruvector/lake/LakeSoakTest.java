@@ -421,8 +421,13 @@ class LakeSoakTest {
     }
   }
 
+  /** By what it did, not by time: it starts slowly on a busy machine. */
   private void kill(WriterProcess writer, Random random) throws Exception {
-    Thread.sleep(random.nextInt(1_500));
+    long until = writer.done.get() + random.nextInt(20);
+    while (writer.done.get() < until && !stop.get() && failure.get() == null) {
+      Thread.sleep(1);
+    }
+    Thread.sleep(random.nextInt(20));
     if (writer.kill()) {
       kills.incrementAndGet();
       unfinished.addAndGet(temporary(folder.resolve("shared")).size());

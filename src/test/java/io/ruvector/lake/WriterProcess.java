@@ -7,6 +7,7 @@ import java.io.Writer;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,9 @@ final class WriterProcess implements AutoCloseable {
 
   private static final String READY = "ready";
   private static final String DONE = "done";
+
+  /** Commands that were carried out. */
+  final AtomicLong done = new AtomicLong();
 
   private final Path folder;
   private volatile @Nullable Running running;
@@ -86,6 +90,7 @@ final class WriterProcess implements AutoCloseable {
       reply = e.toString();
     }
     if (DONE.equals(reply)) {
+      done.incrementAndGet();
       return true;
     }
     if (!writer.killed) {
