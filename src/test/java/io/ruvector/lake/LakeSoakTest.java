@@ -219,7 +219,7 @@ class LakeSoakTest {
       if (failure.get() != null) {
         throw new AssertionError(failure.get());
       }
-      writer.close();
+      writer.kill();
       // Whoever writes next takes away what was left behind.
       for (Collection collection : sharedOnes) {
         write(shared, collection.target.collection(), collection.begun.incrementAndGet());

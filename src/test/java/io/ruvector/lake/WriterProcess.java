@@ -112,10 +112,10 @@ final class WriterProcess implements AutoCloseable {
   }
 
   @Override
-  public void close() throws InterruptedException {
+  public void close() {
     Running writer = running;
     if (writer != null) {
-      writer.process.destroyForcibly().waitFor();
+      writer.process.destroyForcibly().onExit().join();
     }
   }
 
