@@ -4,23 +4,41 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
+import java.lang.foreign.StructLayout;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 
 /** The memory of a process as Linux counts it, and processes to count it in. */
-final class ProcessMemory {
+public final class ProcessMemory {
   private static final Path STATUS = Path.of("/proc/self/status");
   private static final Path CLEAR = Path.of("/proc/self/clear_refs");
+
+  /** glibc's {@code struct mallinfo2}: ten numbers, of which two count bytes in use. */
+  private static final StructLayout MALLINFO =
+      MemoryLayout.structLayout(MemoryLayout.sequenceLayout(10, ValueLayout.JAVA_LONG));
+
+  private static final int IN_MAPPINGS = 4;
+  private static final int IN_ARENAS = 7;
 
   private ProcessMemory() {}
 
   /** Whether the kernel counts all that is asked for here. */
-  static boolean isCounted() {
+  public static boolean isCounted() {
     try {
       resetPeak();
       return anonymous() > 0 && peak() > 0;
@@ -38,7 +56,29 @@ final class ProcessMemory {
     return 1_024 * Long.parseLong(line.replaceAll("\\D+", ""));
   }
 
-  static long resident() throws IOException {
+  /**
+   * Bytes that native code has allocated and not freed; empty where the C library does not say.
+   *
+   * <p>Unlike what is resident it has no part of Java's heap, and none that was freed.
+   */
+  public static OptionalLong allocated() {
+    Optional<MemorySegment> mallinfo = Linker.nativeLinker().defaultLookup().find("mallinfo2");
+    if (mallinfo.isEmpty()) {
+      return OptionalLong.empty();
+    }
+    MethodHandle call =
+        Linker.nativeLinker().downcallHandle(mallinfo.get(), FunctionDescriptor.of(MALLINFO));
+    try (var arena = Arena.ofConfined()) {
+      var info = (MemorySegment) call.invokeExact((SegmentAllocator) arena);
+      return OptionalLong.of(
+          info.getAtIndex(ValueLayout.JAVA_LONG, IN_MAPPINGS)
+              + info.getAtIndex(ValueLayout.JAVA_LONG, IN_ARENAS));
+    } catch (Throwable t) {
+      throw new LinkageError("mallinfo2", t);
+    }
+  }
+
+  public static long resident() throws IOException {
     return status("VmRSS");
   }
 

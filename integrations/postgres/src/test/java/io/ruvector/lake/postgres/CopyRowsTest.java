@@ -11,14 +11,33 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLDataException;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What no server here sends: pgvector's form, pieces that are no tuples, bytes that are wrong. */
+/** What the server of the tests does not send: pgvector's form, parts of tuples, wrong bytes. */
 class CopyRowsTest {
+  /** Rows as SQL has them, and what pgvector 0.6.2 sends of them. */
+  static final String PGVECTOR_VALUES =
+      "(-5, '[0.1,-0.0,3.4028235e38]'), (1, '[1,2,3]'), (2147483647, '[1e-45,-1.5,0]')";
+
+  static final TreeMap<Long, float[]> PGVECTOR_ROWS =
+      new TreeMap<>(
+          Map.of(
+              -5L, new float[] {0.1f, -0.0f, Float.MAX_VALUE},
+              1L, new float[] {1, 2, 3},
+              2147483647L, new float[] {Float.MIN_VALUE, -1.5f, 0}));
+
+  static final String PGVECTOR_STREAM =
+      "5047434f50590aff0d0a000000000000000000000200000008ffffffffffffff"
+          + "fb00000010000300003dcccccd800000007f7fffff0002000000080000000000"
+          + "00000100000010000300003f8000004000000040400000000200000008000000"
+          + "007fffffff000000100003000000000001bfc0000000000000ffff";
+
   private static byte[] stream(CopyRows.Wire wire, Map<Long, float[]> rows) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     DataOutputStream out = new DataOutputStream(bytes);
@@ -85,6 +104,16 @@ class CopyRowsTest {
       assertEquals(
           RecordingSink.bits(rows), RecordingSink.bits(sink.rows()), () -> "tests.seed=" + seed);
     }
+  }
+
+  @Test
+  void whatPgvectorSends() throws Exception {
+    RecordingSink sink = new RecordingSink();
+    try (CopyRows decoder = new CopyRows("t", CopyRows.Wire.PGVECTOR, 0, 0, sink)) {
+      decoder.accept(HexFormat.of().parseHex(PGVECTOR_STREAM));
+      assertTrue(decoder.finish());
+    }
+    assertEquals(RecordingSink.bits(PGVECTOR_ROWS), RecordingSink.bits(sink.rows()));
   }
 
   @ParameterizedTest
