@@ -31,6 +31,8 @@ def number(value):
 def row(what, unit, lines):
     ours, theirs = ([line[side] for line in lines] for side in ('ours', 'theirs'))
     cells = [f'{number(median(values))} ({interval(values, ".4g")})' for values in (ours, theirs)]
+    if not all(theirs):
+        return what, unit, *cells, '-', '-'
     ratios = [a / b for a, b in zip(ours, theirs)]
     return what, unit, *cells, f'{median(ratios):.3f}', interval(ratios, '.3f')
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use rabitq::{Control, Ids, Kind, Options, Rows, VectorIndex};
+use rabitq::{Control, Ids, Kind, Options, Rows, Search, VectorIndex};
 
 use crate::backend::{BackendAdapter, Source};
 use crate::bundle::RuLakeBundle;
@@ -904,6 +904,7 @@ impl RuLake {
         if let Source::Driven(adapter) = &self.backend(backend)?.source {
             adapter.recall(collection, &bundle.generation);
         }
+        rehearse(&*index)?;
         let content = content.unwrap_or_default();
         let served = Served::new(Some(index), bundle.dim, bundle.generation, content, 0);
         let served = Arc::new(served);
@@ -1070,6 +1071,14 @@ fn retry<T>(control: &Control, call: impl Fn() -> Result<T>) -> Result<T> {
         pause *= 2;
     }
     call()
+}
+
+/// Searches once, so that no user's search is the one that waits for memory.
+fn rehearse(index: &dyn VectorIndex) -> Result<()> {
+    let (mut ids, mut scores) = ([0], [0.0]);
+    let query = vec![1.0; index.info().options.dim];
+    index.search(&query, &Search::new(1), &mut ids, &mut scores)?;
+    Ok(())
 }
 
 /// The hash of an index's rows, where it keeps them.
