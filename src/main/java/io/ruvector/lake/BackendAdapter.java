@@ -56,7 +56,7 @@ public non-sealed interface BackendAdapter extends Backend {
    * once and allowed by the filter, and that no score is NaN.
    *
    * @param collection a name
-   * @param query the query, the adapter's own copy
+   * @param query the query, as many components as the caller gave
    * @param k how many rows, 1 or more
    * @param filter the ids that may be hits
    * @param metric what the scores are: squared distance, 1 - cosine or -inner product

@@ -550,16 +550,19 @@ public final class RuLake implements AutoCloseable {
       Target target, BackendAdapter adapter, SearchRequest request) {
     IdFilter filter = ACCESS.filter(request);
     Instant asked = Instant.now();
-    PushedDown found =
+    float[] query = ACCESS.query(request);
+    String collection = target.collection();
+    Optional<PushedDown> answer =
         call(
             target,
             adapter,
             () ->
-                adapter.search(
-                    target.collection(), ACCESS.query(request), request.k(), filter, metric));
-    if (found == null) {
+                Optional.ofNullable(
+                    adapter.search(collection, query, request.k(), filter, metric)));
+    if (answer.isEmpty()) {
       return null;
     }
+    PushedDown found = answer.get();
     List<Hit> hits =
         found.hits().stream()
             .sorted(Comparator.comparingDouble(Hit::score).thenComparingLong(Hit::id))

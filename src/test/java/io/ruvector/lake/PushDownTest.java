@@ -154,10 +154,10 @@ class PushDownTest {
         while (able.pulls.get() == 0) {
           Thread.sleep(1);
         }
-        // The first pull fails at once; until then, others may join it.
+        // The first pull fails at once; a search may meet its end before that is noted.
         Thread.sleep(10);
       }
-      assertTrue(able.pulls.get() < 10, "it is not pulled for each search");
+      assertTrue(able.pulls.get() <= 3, "it is not pulled for each search");
       var e =
           assertThrows(
               LakeException.class,
@@ -273,14 +273,16 @@ class PushDownTest {
     adapter.put(1, 1, 1);
     var consistency =
         Consistency.eventual(Duration.ZERO).maxStale(Duration.ofMinutes(1)).staleWhileRevalidate();
-    try (var executor = Executors.newSingleThreadExecutor();
-        var lake = lake(RuLake.builder().consistency(consistency).executor(executor), adapter)) {
+    var executor = Executors.newSingleThreadExecutor();
+    try (var lake = lake(RuLake.builder().consistency(consistency).executor(executor), adapter)) {
       float[] query = {5, 5};
       assertEquals(1, lake.search(ScriptedAdapter.TARGET, query, 1).ids()[0]);
       adapter.put(2, 5, 5);
       while (lake.search(ScriptedAdapter.TARGET, query, 1).ids()[0] != 2) {
         Thread.sleep(5);
       }
+    } finally {
+      executor.shutdownNow();
     }
   }
 }
