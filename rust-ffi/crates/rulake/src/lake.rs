@@ -158,7 +158,12 @@ pub enum Observed<'a> {
 }
 
 enum Verdict {
-    Serve { stale: bool, revalidate: bool },
+    /// The state that was judged: another one may be in its place by now.
+    Serve {
+        served: Arc<Served>,
+        stale: bool,
+        revalidate: bool,
+    },
     Ask,
     Prime,
 }
@@ -286,14 +291,17 @@ impl RuLake {
         slot.touch(arrived);
         let consistency = self.consistency_of(&slot);
         let verdict = judge(&slot, consistency, observed, arrived);
-        if let Verdict::Serve { stale, revalidate } = verdict
-            && let Some(lease) = self.lease_of(&slot, stale, revalidate)
+        if let Verdict::Serve {
+            served,
+            stale,
+            revalidate,
+        } = verdict
         {
             count(match observed {
                 Observed::Pulled(..) => &slot.counters.misses,
                 _ => &slot.counters.hits,
             });
-            return Ok(Look::Ready(lease));
+            return Ok(Look::Ready(self.lease_on(&slot, served, stale, revalidate)));
         }
         match &registered.source {
             Source::Driven(adapter) => self
@@ -334,15 +342,13 @@ impl RuLake {
                 }
                 Err(_) => Observed::Failure,
             };
-            if let Verdict::Serve { stale, .. } = judge(slot, consistency, observed, now)
-                && let Some(lease) = self.lease_of(slot, stale, false)
-            {
+            if let Verdict::Serve { served, stale, .. } = judge(slot, consistency, observed, now) {
                 count(if missed {
                     &slot.counters.misses
                 } else {
                     &slot.counters.hits
                 });
-                return Ok(lease);
+                return Ok(self.lease_on(slot, served, stale, false));
             }
             result?;
             missed = true;
@@ -357,8 +363,8 @@ impl RuLake {
                 Err(error) => {
                     let now = self.cache.clock().now();
                     return match judge(slot, consistency, Observed::Failure, now) {
-                        Verdict::Serve { stale, .. } => {
-                            self.lease_of(slot, stale, false).ok_or(error)
+                        Verdict::Serve { served, stale, .. } => {
+                            Ok(self.lease_on(slot, served, stale, false))
                         }
                         _ => Err(error),
                     };
@@ -367,15 +373,10 @@ impl RuLake {
         }
     }
 
-    fn lease_of(&self, slot: &Slot, stale: bool, revalidate: bool) -> Option<Lease> {
-        let served = slot.served().clone()?;
+    fn lease_on(&self, slot: &Slot, served: Arc<Served>, stale: bool, revalidate: bool) -> Lease {
         if stale {
             count(&slot.counters.stale);
         }
-        Some(self.lease_on(slot, served, stale, revalidate))
-    }
-
-    fn lease_on(&self, slot: &Slot, served: Arc<Served>, stale: bool, revalidate: bool) -> Lease {
         if self.consistency_of(slot) == Consistency::Frozen {
             slot.pin(&served.generation);
         }
@@ -1021,7 +1022,11 @@ fn judge(slot: &Slot, consistency: Consistency, observed: Observed, now: u64) ->
     let Some(served) = &*served else {
         return Verdict::Prime;
     };
-    let serve = |stale, revalidate| Verdict::Serve { stale, revalidate };
+    let serve = |stale, revalidate| Verdict::Serve {
+        served: served.clone(),
+        stale,
+        revalidate,
+    };
     let within = |limit: Duration| served.age(now).is_some_and(|age| age <= limit);
     match (consistency, observed) {
         (Consistency::Frozen, _) => serve(false, false),

@@ -504,6 +504,28 @@ fn a_saved_cache_is_warm_again_with_its_ids() {
     assert_eq!(refresh(&dir.path().join("none")), Refresh::BundleMissing);
 }
 
+/// Warming puts an old state in the place of the one that a search has just found to be new.
+#[test]
+fn warming_meanwhile_serves_nothing_old() {
+    let local = local("c", &[1]);
+    let lake = lake_of(local.clone(), LakeOptions::default());
+    lease(&lake, "l", "c").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    lake.save_cache_to_dir("l", "c", dir.path()).unwrap();
+    replace(&local, "c", &[2]);
+    let newest = local.generation("c").unwrap();
+    thread::scope(|scope| {
+        let warming = scope.spawn(|| {
+            for _ in 0..1000 {
+                lake.warm_from_dir("l", "c", dir.path()).unwrap();
+            }
+        });
+        while !warming.is_finished() {
+            assert_eq!(*lease(&lake, "l", "c").unwrap().generation(), newest);
+        }
+    });
+}
+
 #[test]
 fn a_cache_of_something_else_is_refused() {
     let local = local("c", &[1]);

@@ -230,7 +230,8 @@ class LakeSoakTest {
       System.out.println(lake.cacheStats());
       System.out.printf(
           "soak: %d s, %,d searches, %,d of them of every row, %,d writes, %,d of another process"
-              + " that was killed %,d times and left %,d unfinished files, %,d restarts, %,d refused%n",
+              + " that was killed %,d times and left %,d unfinished files, %,d restarts, %,d"
+              + " refused%n",
           seconds,
           searches.get(),
           wholes.get(),

@@ -444,7 +444,8 @@ class PostgresBackendTest {
     assertFalse(follower.follow());
     assertTrue(follower.follow());
     sql(
-        "ALTER TABLE t RENAME id TO key; INSERT INTO t VALUES (3, '{3}'); ALTER TABLE t RENAME key TO id");
+        "ALTER TABLE t RENAME id TO key; INSERT INTO t VALUES (3, '{3}'); ALTER TABLE t RENAME key"
+            + " TO id");
     assertTrue(follower.follow());
     assertEquals(Set.of(1L, 2L, 3L), follower.rows.keySet());
     sql("ALTER TABLE t DISABLE TRIGGER ruvector_log_delete; DELETE FROM t WHERE id = 1");
