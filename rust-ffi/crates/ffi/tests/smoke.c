@@ -776,7 +776,7 @@ static void lakes(const char *folder) {
   OK(ruv_lake_save(lake, TEXT("memory"), TEXT("c"), TEXT(path), 1, &bundle, &err));
   OK(ruv_bundle_write(&bundle, TEXT(path), &err));
   OK(ruv_bundle_read(TEXT(path), &bundle, &err));
-  CHECK(bundle.dim == DIM && bundle.lengths[0] == 10 && strncmp((char *)bundle.text, "memory://c", 10) == 0);
+  CHECK(bundle.dim == DIM && bundle.lengths[0] == 16 && memcmp(bundle.text, "local://memory/c", 16) == 0);
   OK(ruv_lake_refresh(lake, TEXT("memory"), TEXT("c"), &bundle, TEXT(path), &refresh, &err));
   CHECK(refresh == RUV_REFRESH_UP_TO_DATE);
   OK(ruv_lake_bundle(lake, TEXT("memory"), TEXT("c"), NULL, NULL, 0, &bundle, &err));
