@@ -39,7 +39,7 @@ public final class Models {
   }
 
   /** Words of a few letters, 16 tokens a text, the mean of their vectors. */
-  static Path tiny(Path folder) throws IOException {
+  public static Path tiny(Path folder) throws IOException {
     Files.createDirectories(folder);
     Files.copy(TINY, folder.resolve("model.onnx"), StandardCopyOption.REPLACE_EXISTING);
     var vocabulary = new StringBuilder("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
