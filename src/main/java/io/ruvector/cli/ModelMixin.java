@@ -51,8 +51,7 @@ final class ModelMixin {
 
   static List<String> lines(InputStream in, String name) throws IOException {
     // A decoder that refuses what is not UTF-8, where a charset would put other characters.
-    var reader =
-        new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()));
+    var reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()));
     List<String> lines = new ArrayList<>();
     try {
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {

@@ -79,7 +79,9 @@ final class ConfigFile {
 
   /** An object within this one; without fields if it is not there. */
   ConfigFile object(String name) {
-    return has(name) ? object(place(name), fields.get(name)) : new ConfigFile(place(name), Map.of());
+    return has(name)
+        ? object(place(name), fields.get(name))
+        : new ConfigFile(place(name), Map.of());
   }
 
   /** The list of objects under a name; empty if it is not there. */

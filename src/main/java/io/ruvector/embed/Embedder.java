@@ -72,14 +72,18 @@ public final class Embedder implements AutoCloseable {
    * @throws IllegalArgumentException if the model cannot take as many tokens as the options say
    */
   public static Embedder fromPretrained(String name, EmbedOptions options) {
+    return fromDirectory(snapshot(name), options);
+  }
+
+  private static Path snapshot(String name) {
     throw new EmbedException("there is no model '%s': fromDirectory opens folders".formatted(name));
   }
 
   /**
    * The model of a folder as sentence-transformers writes and publishes them: {@code modules.json},
    * the files that it names, {@code tokenizer.json} or {@code vocab.txt}, and {@code
-   * onnx/model.onnx} or {@code model.onnx}. Of the BERT family, with pooling by mean or by the first
-   * token.
+   * onnx/model.onnx} or {@code model.onnx}. Of the BERT family, with pooling by mean or by the
+   * first token.
    *
    * @param folder the model's folder
    * @throws EmbedException if a file is missing or not as expected, or ONNX Runtime is missing

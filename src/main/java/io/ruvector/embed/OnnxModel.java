@@ -90,8 +90,7 @@ final class OnnxModel implements AutoCloseable {
       try (var options = new OrtSession.SessionOptions()) {
         options.setIntraOpNumThreads(threads);
         options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
-        return new OnnxModel(
-            file.toString(), environment.createSession(file.toString(), options));
+        return new OnnxModel(file.toString(), environment.createSession(file.toString(), options));
       }
     } catch (OrtException e) {
       throw new EmbedException("%s cannot be opened: %s".formatted(file, e.getMessage()), e);

@@ -167,8 +167,7 @@ final class TextModel implements AutoCloseable {
         given.put(TYPES, new OnnxModel.Tensor(types, true, batch.length, width));
       }
       given.keySet().retainAll(inputs);
-      graph.run(
-          given, output, new OnnxModel.Tensor(states, false, batch.length, width, dimension));
+      graph.run(given, output, new OnnxModel.Tensor(states, false, batch.length, width, dimension));
       double[] sum = new double[dimension];
       for (int i = 0; i < batch.length; i++) {
         pool(states, (long) i * width, batch[i].length, unpooled, sum);

@@ -166,8 +166,7 @@ final class WordPieceTokenizer {
       }
     } catch (IOException e) {
       throw new EmbedException(
-          "%s: neither tokenizer.json nor vocab.txt can be read: %s"
-              .formatted(file.getParent(), e),
+          "%s: neither tokenizer.json nor vocab.txt can be read: %s".formatted(file.getParent(), e),
           e);
     }
     String unknown = token(config, "unk_token", "[UNK]");

@@ -109,8 +109,7 @@ class TextCommandsTest {
     assertEquals(3, hits.size());
     Cli.run("index", "add", index, "--text", lines, "--model", model, "--first-id", 100).data();
     String found =
-        Cli.run("search", "--index-file", index, "--text", "a b", "--model", model, "-k", 2)
-            .data();
+        Cli.run("search", "--index-file", index, "--text", "a b", "--model", model, "-k", 2).data();
     assertTrue(found.contains("100"), found);
   }
 

@@ -23,7 +23,6 @@ import java.util.Random;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -96,10 +95,11 @@ class EmbedderTest {
     var buffer = java.nio.ByteBuffer.wrap(file).order(java.nio.ByteOrder.LITTLE_ENDIAN);
     // Field 9 of a tensor, raw_data, with its length as a varint.
     byte[] mark = {0x4a, (byte) 0x80, 0x08};
-    int at = IntStream.range(0, file.length)
-        .filter(i -> Arrays.equals(file, i, Math.min(i + 3, file.length), mark, 0, 3))
-        .findFirst()
-        .orElseThrow();
+    int at =
+        IntStream.range(0, file.length)
+            .filter(i -> Arrays.equals(file, i, Math.min(i + 3, file.length), mark, 0, 3))
+            .findFirst()
+            .orElseThrow();
     float[][] table = new float[32][8];
     for (int i = 0; i < 256; i++) {
       table[i / 8][i % 8] = buffer.getFloat(at + 3 + 4 * i);
@@ -193,8 +193,7 @@ class EmbedderTest {
       assertArrayEquals(table[tokens[0]], embedder.embed(text));
     }
     Models.write(folder, "{\"do_lower_case\": true}", true, "mean_tokens");
-    try (var embedder =
-        Embedder.fromDirectory(folder, EmbedOptions.defaults().normalize(false))) {
+    try (var embedder = Embedder.fromDirectory(folder, EmbedOptions.defaults().normalize(false))) {
       assertEquals(512, embedder.maxTokens());
       assertArrayEquals(tinyOracle(table, tokens, 512), embedder.embed(text), 1e-5f);
     }
@@ -216,8 +215,7 @@ class EmbedderTest {
     try (var embedder = Embedder.fromDirectory(folder)) {
       assertEquals("c d ", embedder.prompts().get("query"));
       assertArrayEquals(embedder.embed("c d a"), embedder.embedQuery("a"));
-      try (EmbedResult result =
-          embedder.embed(EmbedRequest.of(List.of("a")).prompt("document"))) {
+      try (EmbedResult result = embedder.embed(EmbedRequest.of(List.of("a")).prompt("document"))) {
         assertArrayEquals(embedder.embed("e a"), result.vectors().row(0));
       }
       var refused =
@@ -256,8 +254,7 @@ class EmbedderTest {
         }
       }
       assertArrayEquals(
-          embedder.embed(texts.get(0)),
-          embedder.embedAsync(texts.get(0)).get(1, TimeUnit.MINUTES));
+          embedder.embed(texts.get(0)), embedder.embedAsync(texts.get(0)).get(1, TimeUnit.MINUTES));
     }
   }
 
@@ -417,8 +414,7 @@ class EmbedderTest {
   @Test
   void withoutAFolder() {
     var refused =
-        assertThrows(
-            EmbedException.class, () -> Embedder.fromDirectory(folder.resolve("nowhere")));
+        assertThrows(EmbedException.class, () -> Embedder.fromDirectory(folder.resolve("nowhere")));
     assertEquals(folder.resolve("nowhere") + " is not a folder", refused.getMessage());
   }
 

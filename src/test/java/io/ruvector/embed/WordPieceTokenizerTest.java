@@ -30,7 +30,8 @@ class WordPieceTokenizerTest {
       for (Object item : list) {
         var entry = (Map<?, ?>) item;
         int[] ids =
-            ((List<?>) entry.get("ids")).stream().mapToInt(id -> ((Number) id).intValue()).toArray();
+            ((List<?>) entry.get("ids"))
+                .stream().mapToInt(id -> ((Number) id).intValue()).toArray();
         golden.add(new Golden((String) entry.get("text"), ids));
       }
       return golden;
@@ -52,8 +53,7 @@ class WordPieceTokenizerTest {
 
   @Test
   void vocabularyAlone() throws IOException {
-    var file =
-        (Map<?, ?>) Json.read(Files.readAllBytes(Models.miniLm().resolve("tokenizer.json")));
+    var file = (Map<?, ?>) Json.read(Files.readAllBytes(Models.miniLm().resolve("tokenizer.json")));
     var vocabulary = (Map<?, ?>) ((Map<?, ?>) file.get("model")).get("vocab");
     Map<Integer, String> byId = new TreeMap<>();
     vocabulary.forEach((token, id) -> byId.put((Integer) id, (String) token));
@@ -64,15 +64,15 @@ class WordPieceTokenizerTest {
   @Test
   void casesAndAccentsStayWhereTheConfigurationSays() throws IOException {
     Files.writeString(
-        folder.resolve("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ne\n\u00e9\nE\n\u4e2d\u6587\n");
+        folder.resolve("vocab.txt"),
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ne\n\u00e9\nE\n\u4e2d\u6587\n");
     String config =
         "{\"do_lower_case\": false, \"tokenize_chinese_chars\": false, \"sep_token\": {\"content\": \"[SEP]\"}}";
     Files.writeString(folder.resolve("tokenizer_config.json"), config);
     assertArrayEquals(
         new int[] {2, 5, 6, 7, 8, 3},
         WordPieceTokenizer.read(folder).encode("e \u00e9 E \u4e2d\u6587"));
-    Files.writeString(
-        folder.resolve("tokenizer_config.json"), "{\"strip_accents\": false}");
+    Files.writeString(folder.resolve("tokenizer_config.json"), "{\"strip_accents\": false}");
     assertArrayEquals(
         new int[] {2, 5, 6, 5, 1, 1, 3},
         WordPieceTokenizer.read(folder).encode("e \u00c9 E \u4e2d\u6587"));
@@ -119,10 +119,10 @@ class WordPieceTokenizerTest {
          "model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "a": 5}}}
         """;
     Path file = Files.writeString(folder.resolve("tokenizer.json"), whole);
-    assertArrayEquals(new int[] {2, 5, 1, 0, 3}, WordPieceTokenizer.read(folder).encode("A b[PAD]"));
+    assertArrayEquals(
+        new int[] {2, 5, 1, 0, 3}, WordPieceTokenizer.read(folder).encode("A b[PAD]"));
     Files.writeString(file, whole.replace(what, by));
-    var refused =
-        assertThrows(EmbedException.class, () -> WordPieceTokenizer.read(folder));
+    var refused = assertThrows(EmbedException.class, () -> WordPieceTokenizer.read(folder));
     assertTrue(refused.getMessage().contains(message), refused.getMessage());
     assertTrue(refused.getMessage().contains("tokenizer.json"), refused.getMessage());
     assertEquals(EmbedException.Code.EMBED, refused.code());
