@@ -9,6 +9,7 @@ module io.ruvector {
   requires com.fasterxml.jackson.core;
   requires java.net.http;
   requires org.slf4j;
+  requires static com.microsoft.onnxruntime;
   requires static info.picocli;
   requires static java.desktop;
   requires static org.jspecify;

@@ -61,9 +61,10 @@ class DocumentationTest {
         while (snippet.find()) {
           String code = snippet.group(1).replaceAll("(?m)^ *\\* ?", "");
           // A snippet that makes its own index must not meet another of that name.
-          String index = code.contains("var index =") ? "" : "VectorIndex index";
+          String index = code.contains("var index =") ? "" : ", VectorIndex index";
+          String embedder = code.contains("var embedder =") ? "" : ", Embedder embedder";
           int n = sources.size();
-          sources.put("Snippet" + n, snippetClass(n, index, code));
+          sources.put("Snippet" + n, snippetClass(n, index + embedder, code));
         }
       }
     }
@@ -72,12 +73,14 @@ class DocumentationTest {
   }
 
   /** The names that snippets use without declaring them are its parameters. */
-  private static String snippetClass(int n, String index, String code) {
-    String parameters = "float[][] rows, float[] query" + (index.isEmpty() ? "" : ", " + index);
+  private static String snippetClass(int n, String handles, String code) {
+    String parameters = "float[][] rows, float[] query, List<String> corpus" + handles;
     return """
         import io.ruvector.*;
+        import io.ruvector.embed.*;
         import io.ruvector.index.*;
         import io.ruvector.lake.*;
+        import java.util.List;
         class Snippet%d {
           void run(%s) throws Exception {
         %s

@@ -1,8 +1,13 @@
 /**
- * Texts and pictures as vectors, by models of the Hugging Face hub.
+ * Vectors of texts and pictures, by models that run in ONNX Runtime within this process.
  *
- * <p>{@link io.ruvector.embed.ModelCache} keeps the files of models in the layout that Python's
- * {@code huggingface_hub} uses, and takes none whose hash is not what it should be.
+ * <p>{@link io.ruvector.embed.Embedder} opens a model and embeds with it. It needs {@code
+ * com.microsoft.onnxruntime:onnxruntime} on the class path, or on the module path together with
+ * {@code --add-modules com.microsoft.onnxruntime}: 54 MB that this library leaves to those who want
+ * them.
+ *
+ * <p>{@link io.ruvector.embed.ModelCache} downloads models that are known by name, and keeps them
+ * where Python's {@code huggingface_hub} does.
  */
 @NullMarked
 package io.ruvector.embed;
