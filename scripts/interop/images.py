@@ -89,7 +89,22 @@ def pictures():
     yield 'bits.png', rgb.convert('1'), {}
 
 
+def pooled():
+    """A classifier of a picture's mean colour, with another pooling before the one that counts."""
+    import onnx
+    from onnx import TensorProto, helper
+    nodes = [('Relu', ['x'], 'positive'), ('GlobalAveragePool', ['positive'], 'early'), ('Mul', ['x', 'early'], 'gated'),
+             ('GlobalAveragePool', ['x'], 'pooled'), ('Flatten', ['pooled'], 'flat'), ('MatMul', ['flat', 'weights'], 'logits')]
+    weights = onnx.numpy_helper.from_array(np.arange(12, dtype=np.float32).reshape(3, 4), 'weights')
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs, [output]) for operator, inputs, output in nodes], 'pooled',
+        [helper.make_tensor_value_info('x', TensorProto.FLOAT, ['n', 3, 16, 16])],
+        [helper.make_tensor_value_info('logits', TensorProto.FLOAT, ['n', 4])], [weights])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
+
+
 def record(folder):
+    (folder / 'pooled.onnx').write_bytes(pooled().SerializeToString())
     random = np.random.default_rng(7)
     lines = []
     for seed, case in enumerate(cases(random, 160, 120)):

@@ -80,7 +80,7 @@ final class EmbedCommand implements Callable<Integer> {
               .formatted(file, DataFile.ending(file), String.join(", ", ENDINGS)));
     }
     var options = EmbedOptions.defaults().threads(threads).maxTokens(maxTokens);
-    try (Embedder embedder = model.open(options)) {
+    try (Embedder embedder = model.open(options, output)) {
       List<String> texts =
           input == null ? ModelMixin.lines(System.in, "stdin") : ModelMixin.lines(input);
       EmbedRequest request = EmbedRequest.of(texts).batchSize(batchSize);

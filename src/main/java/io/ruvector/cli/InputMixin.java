@@ -94,7 +94,7 @@ final class InputMixin {
     if (dim != null || idColumn != null) {
       throw CliException.usage("--dim and --id-column are not for --text");
     }
-    try (Embedder embedder = model.open(EmbedOptions.defaults())) {
+    try (Embedder embedder = model.open(EmbedOptions.defaults(), output)) {
       List<String> texts = ModelMixin.lines(file);
       return ModelMixin.embed(embedder, EmbedRequest.of(texts), texts.size(), output).vectors();
     }

@@ -4,6 +4,7 @@ import io.ruvector.embed.EmbedOptions;
 import io.ruvector.embed.EmbedRequest;
 import io.ruvector.embed.EmbedResult;
 import io.ruvector.embed.Embedder;
+import io.ruvector.embed.ModelCache;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -14,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What makes vectors of texts. */
@@ -27,12 +29,46 @@ final class ModelMixin {
               + "file; by default ${DEFAULT-VALUE}.")
   private String model = "";
 
-  /** Opens the model: a folder where there is one of that name. */
-  Embedder open(EmbedOptions options) {
+  /** Opens the model: a folder where there is one of that name, else one that may be downloaded. */
+  Embedder open(EmbedOptions options, OutputMixin output) {
     Path folder = Path.of(model);
-    return Files.isDirectory(folder)
-        ? Embedder.fromDirectory(folder, options)
-        : Embedder.fromPretrained(model, options);
+    if (Files.isDirectory(folder)) {
+      return Embedder.fromDirectory(folder, options);
+    }
+    try (var download = new Download(output)) {
+      var cache = ModelCache.ofEnvironment().onProgress(download);
+      return Embedder.fromPretrained(model, options, cache);
+    }
+  }
+
+  /** A bar for each file that is downloaded. */
+  private static final class Download implements ModelCache.Progress, AutoCloseable {
+    private final OutputMixin output;
+    private String file = "";
+    private @Nullable Progress bar;
+
+    Download(OutputMixin output) {
+      this.output = output;
+    }
+
+    @Override
+    public void downloaded(String name, long bytes, long total) {
+      Progress shown = bar;
+      if (shown == null || !name.equals(file)) {
+        close();
+        file = name;
+        shown = output.progress("downloading " + name, total);
+        bar = shown;
+      }
+      shown.reach(bytes);
+    }
+
+    @Override
+    public void close() {
+      if (bar != null) {
+        bar.close();
+      }
+    }
   }
 
   /** Embeds texts, with the progress shown. */

@@ -87,7 +87,7 @@ final class QueryMixin {
       return Vectors.copyOf(query);
     }
     if (queries.words != null) {
-      try (Embedder embedder = model.open(EmbedOptions.defaults())) {
+      try (Embedder embedder = model.open(EmbedOptions.defaults(), output)) {
         return Vectors.copyOf(embedder.embedQuery(queries.words));
       }
     }

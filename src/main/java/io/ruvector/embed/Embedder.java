@@ -5,7 +5,9 @@ import io.ruvector.index.Vectors;
 import io.ruvector.internal.AsyncCall;
 import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.SearchPool;
+import java.awt.image.BufferedImage;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -15,11 +17,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes vectors of texts by a model of sentence-transformers in ONNX Runtime, within this process.
+ * Makes vectors of texts by a model of sentence-transformers, or of pictures by a classifier up to
+ * its pooling, in ONNX Runtime within this process.
  *
  * {@snippet lang=java :
  * try (var embedder = Embedder.fromPretrained("all-MiniLM-L6-v2");
@@ -47,43 +51,51 @@ public final class Embedder implements AutoCloseable {
 
   private static final String QUERY = "query";
 
-  private final TextModel model;
+  private final @Nullable TextModel texts;
+  private final @Nullable ImageModel images;
 
-  private Embedder(TextModel model) {
-    this.model = model;
+  private Embedder(@Nullable TextModel texts, @Nullable ImageModel images) {
+    this.texts = texts;
+    this.images = images;
   }
 
   /**
-   * The model of this name, downloaded at its first use.
+   * The model of this name, downloaded at its first use as {@link ModelCache#ofEnvironment} does.
    *
-   * @param name such as {@code all-MiniLM-L6-v2}
+   * @param name one of {@link ModelCache#names}
    * @throws EmbedException if there is no such model, it cannot be had, or ONNX Runtime is missing
    */
   public static Embedder fromPretrained(String name) {
-    return fromPretrained(name, EmbedOptions.defaults());
+    return fromPretrained(name, EmbedOptions.defaults(), ModelCache.ofEnvironment());
   }
 
   /**
-   * The model of this name, downloaded at its first use.
+   * The model of this name, from a cache, downloaded at its first use.
    *
-   * @param name such as {@code all-MiniLM-L6-v2}
+   * @param name one of {@link ModelCache#names}
    * @param options how it runs
+   * @param cache where it is, or comes to
    * @throws EmbedException if there is no such model, it cannot be had, or ONNX Runtime is missing
    * @throws IllegalArgumentException if the model cannot take as many tokens as the options say
    */
-  public static Embedder fromPretrained(String name, EmbedOptions options) {
-    return fromDirectory(snapshot(name), options);
-  }
-
-  private static Path snapshot(String name) {
-    throw new EmbedException("there is no model '%s': fromDirectory opens folders".formatted(name));
+  public static Embedder fromPretrained(String name, EmbedOptions options, ModelCache cache) {
+    Pretrained model = Pretrained.of(name);
+    Path folder = cache.resolve(name);
+    ConfigFile image = model.image();
+    if (image == null) {
+      return fromDirectory(folder, options);
+    }
+    Path file = folder.resolve(model.files().getFirst().path());
+    return open(
+        () -> new Embedder(null, ImageModel.open(file, ImagePreprocessor.ofTimm(image), options)));
   }
 
   /**
-   * The model of a folder as sentence-transformers writes and publishes them: {@code modules.json},
-   * the files that it names, {@code tokenizer.json} or {@code vocab.txt}, and {@code
-   * onnx/model.onnx} or {@code model.onnx}. Of the BERT family, with pooling by mean or by the
-   * first token.
+   * The model of a folder. Of texts: as sentence-transformers writes and publishes them, {@code
+   * modules.json}, the files that it names, {@code tokenizer.json} or {@code vocab.txt}, of the
+   * BERT family, with pooling by mean or by the first token. Of pictures: a classifier with a
+   * global average pooling, and {@code preprocessor_config.json} or timm's {@code config.json}.
+   * Either with {@code onnx/model.onnx} or {@code model.onnx}.
    *
    * @param folder the model's folder
    * @throws EmbedException if a file is missing or not as expected, or ONNX Runtime is missing
@@ -101,8 +113,18 @@ public final class Embedder implements AutoCloseable {
    * @throws IllegalArgumentException if the model cannot take as many tokens as the options say
    */
   public static Embedder fromDirectory(Path folder, EmbedOptions options) {
+    if (!ImageModel.isIn(folder)) {
+      return open(() -> new Embedder(TextModel.open(folder, options), null));
+    }
+    Path inner = folder.resolve("onnx").resolve("model.onnx");
+    Path file = Files.exists(inner) ? inner : folder.resolve("model.onnx");
+    return open(
+        () -> new Embedder(null, ImageModel.open(file, ImagePreprocessor.of(folder), options)));
+  }
+
+  private static Embedder open(Supplier<Embedder> opening) {
     try {
-      return new Embedder(TextModel.open(folder, options));
+      return opening.get();
     } catch (LinkageError e) {
       throw new EmbedException(
           ("ONNX Runtime cannot be loaded (%s): add com.microsoft.onnxruntime:onnxruntime to the"
@@ -113,19 +135,33 @@ public final class Embedder implements AutoCloseable {
     }
   }
 
+  private TextModel texts() {
+    if (texts == null) {
+      throw new EmbedException("this model embeds pictures, not texts");
+    }
+    return texts;
+  }
+
+  private ImageModel images() {
+    if (images == null) {
+      throw new EmbedException("this model embeds texts, not pictures");
+    }
+    return images;
+  }
+
   /** Components of each vector. */
   public int dimension() {
-    return model.dimension();
+    return texts != null ? texts.dimension() : images().dimension();
   }
 
   /** How many tokens of a text count, the special ones that begin and end it among them. */
   public int maxTokens() {
-    return model.maxTokens();
+    return texts().maxTokens();
   }
 
   /** The texts that the model's configuration has to go before others, by name. */
   public Map<String, String> prompts() {
-    return model.prompts();
+    return texts().prompts();
   }
 
   /**
@@ -135,7 +171,7 @@ public final class Embedder implements AutoCloseable {
    * @param text any text
    */
   public int[] tokenize(String text) {
-    return model.tokenize(model.prompt(null), text);
+    return texts().tokenize(texts().prompt(null), text);
   }
 
   /**
@@ -146,7 +182,7 @@ public final class Embedder implements AutoCloseable {
    * @throws IllegalStateException if this is closed
    */
   public float[] embed(String text) {
-    return embed(model.prompt(null), text);
+    return embed(texts().prompt(null), text);
   }
 
   /**
@@ -157,13 +193,13 @@ public final class Embedder implements AutoCloseable {
    * @throws IllegalStateException if this is closed
    */
   public float[] embedQuery(String text) {
-    return embed(model.prompt(prompts().containsKey(QUERY) ? QUERY : null), text);
+    return embed(texts().prompt(prompts().containsKey(QUERY) ? QUERY : null), text);
   }
 
   private float[] embed(String prompt, String text) {
-    int[][] batch = {model.truncate(model.tokenize(prompt, text))};
-    float[] vector = new float[model.dimension()];
-    run(batch, model.unpooled(prompt), MemorySegment.ofArray(vector), new int[] {0});
+    int[][] batch = {texts().truncate(texts().tokenize(prompt, text))};
+    float[] vector = new float[texts().dimension()];
+    run(batch, texts().unpooled(prompt), MemorySegment.ofArray(vector), new int[] {0});
     return vector;
   }
 
@@ -172,7 +208,7 @@ public final class Embedder implements AutoCloseable {
     var _ =
         SearchPool.call(
             () -> {
-              model.embed(batch, unpooled, rows, numbers);
+              texts().embed(batch, unpooled, rows, numbers);
               return batch;
             });
   }
@@ -216,6 +252,7 @@ public final class Embedder implements AutoCloseable {
   }
 
   private EmbedResult embed(EmbedRequest request, @Nullable Cancellation cancellation) {
+    TextModel model = texts();
     List<String> texts = request.texts();
     String prompt = model.prompt(request.prompt());
     int unpooled = model.unpooled(prompt);
@@ -294,9 +331,68 @@ public final class Embedder implements AutoCloseable {
     return AsyncCall.submit((cancellation, left) -> embed(request, cancellation), 0);
   }
 
+  /**
+   * The vector of a picture.
+   *
+   * @param width pixels in a row
+   * @param height rows
+   * @param rgb rows of pixels of three bytes: red, green, blue
+   * @throws IllegalArgumentException if the array has another length
+   * @throws EmbedException if this model embeds texts, or cannot be run
+   * @throws IllegalStateException if this is closed
+   */
+  public float[] embedImage(int width, int height, byte[] rgb) {
+    return embed(new ImagePixels(width, height, rgb));
+  }
+
+  /**
+   * The vector of a picture, of whose alpha and colour profile nothing is taken. Needs the module
+   * {@code java.desktop}.
+   *
+   * @param image a picture in any layout
+   * @throws EmbedException if this model embeds texts, or cannot be run
+   * @throws IllegalStateException if this is closed
+   */
+  public float[] embedImage(BufferedImage image) {
+    return embed(BufferedImages.pixels(image));
+  }
+
+  /**
+   * The vector of the picture in a file that this Java can read, such as PNG or JPEG. Needs the
+   * module {@code java.desktop}.
+   *
+   * @param file the picture's file
+   * @throws EmbedException if it cannot be read, this model embeds texts, or cannot be run
+   * @throws IllegalStateException if this is closed
+   */
+  public float[] embedImage(Path file) {
+    return embed(BufferedImages.read(file));
+  }
+
+  private float[] embed(ImagePixels pixels) {
+    ImageModel model = images();
+    return SearchPool.call(() -> model.embed(pixels));
+  }
+
+  /**
+   * The vector of the picture in a file, computed on another thread.
+   *
+   * @param file the picture's file
+   * @return a future, which may end as {@link #embedImage(Path)} can, or by a cancel
+   * @throws java.util.concurrent.RejectedExecutionException if too many calls are waiting
+   */
+  public CompletableFuture<float[]> embedImageAsync(Path file) {
+    return AsyncCall.submit((cancellation, nanosLeft) -> embedImage(file), 0);
+  }
+
   /** Frees the model, now or when the last call inside has returned. Never throws, never waits. */
   @Override
   public void close() {
-    model.close();
+    if (texts != null) {
+      texts.close();
+    }
+    if (images != null) {
+      images.close();
+    }
   }
 }

@@ -1,7 +1,6 @@
 package io.ruvector.embed;
 
 import io.ruvector.embed.ImageResize.Filter;
-import java.awt.image.BufferedImage;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -198,11 +197,6 @@ final class ImagePreprocessor {
   /** Rows of the model's input. */
   int height() {
     return height;
-  }
-
-  /** As {@link #toTensor(ImagePixels, FloatBuffer)}. */
-  void toTensor(BufferedImage image, FloatBuffer chw) {
-    toTensor(ImagePixels.of(image), chw);
   }
 
   /**

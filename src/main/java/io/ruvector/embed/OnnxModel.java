@@ -84,16 +84,34 @@ final class OnnxModel implements AutoCloseable {
    * @throws EmbedException if ONNX Runtime is not there or cannot read the file
    */
   static OnnxModel open(Path file, int threads) {
+    return open(
+        file.toString(),
+        threads,
+        (environment, o) -> environment.createSession(file.toString(), o));
+  }
+
+  /** The same of a graph in memory; what it is called in failures. */
+  static OnnxModel open(String name, byte[] graph, int threads) {
+    return open(name, threads, (environment, options) -> environment.createSession(graph, options));
+  }
+
+  @FunctionalInterface
+  private interface Opening {
+    OrtSession open(OrtEnvironment environment, OrtSession.SessionOptions options)
+        throws OrtException;
+  }
+
+  private static OnnxModel open(String name, int threads, Opening opening) {
     try {
       OrtEnvironment environment = OrtEnvironment.getEnvironment();
       environment.setTelemetry(false);
       try (var options = new OrtSession.SessionOptions()) {
         options.setIntraOpNumThreads(threads);
         options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
-        return new OnnxModel(file.toString(), environment.createSession(file.toString(), options));
+        return new OnnxModel(name, opening.open(environment, options));
       }
     } catch (OrtException e) {
-      throw new EmbedException("%s cannot be opened: %s".formatted(file, e.getMessage()), e);
+      throw new EmbedException("%s cannot be opened: %s".formatted(name, e.getMessage()), e);
     }
   }
 

@@ -191,16 +191,23 @@ final class TextModel implements AutoCloseable {
         sum[d] += states.getAtIndex(ValueLayout.JAVA_FLOAT, base + d);
       }
     }
-    double squares = 0;
     for (int d = 0; d < dimension; d++) {
       sum[d] /= to - from;
-      squares += sum[d] * sum[d];
     }
     if (normalize) {
-      double norm = Math.max(Math.sqrt(squares), MIN_NORM);
-      for (int d = 0; d < dimension; d++) {
-        sum[d] /= norm;
-      }
+      normalize(sum);
+    }
+  }
+
+  /** Divides a vector by its norm. */
+  static void normalize(double[] vector) {
+    double squares = 0;
+    for (double component : vector) {
+      squares += component * component;
+    }
+    double norm = Math.max(Math.sqrt(squares), MIN_NORM);
+    for (int d = 0; d < vector.length; d++) {
+      vector[d] /= norm;
     }
   }
 

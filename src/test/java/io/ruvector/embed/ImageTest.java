@@ -67,7 +67,7 @@ class ImageTest {
   @MethodSource("converted")
   void readsEveryModeAsPillowDoes(String line) {
     String[] part = line.split(" ");
-    ImagePixels pixels = ImagePixels.read(RECORDED.resolve(part[0]));
+    ImagePixels pixels = BufferedImages.read(RECORDED.resolve(part[0]));
     assertEquals(part[1] + "x" + part[2], pixels.width() + "x" + pixels.height());
     assertEquals(part[3], HubServer.sha256(pixels.rgb()));
   }
@@ -119,7 +119,7 @@ class ImageTest {
       expected[i * 3 + 1] = (byte) colour.getGreen();
       expected[i * 3 + 2] = (byte) colour.getBlue();
     }
-    assertArrayEquals(expected, ImagePixels.of(image).rgb());
+    assertArrayEquals(expected, BufferedImages.pixels(image).rgb());
   }
 
   @Test
@@ -130,7 +130,7 @@ class ImageTest {
       for (int value = 0; value < 256; value++) {
         image.getRaster().setSample(value, 0, 0, value * unit);
       }
-      byte[] rgb = ImagePixels.of(image).rgb();
+      byte[] rgb = BufferedImages.pixels(image).rgb();
       for (int i = 0; i < rgb.length; i++) {
         assertEquals((byte) (i / 3), rgb[i]);
       }
@@ -218,9 +218,9 @@ class ImageTest {
   @Test
   void refusesFilesThatAreNoPictures() throws IOException {
     Path missing = folder.resolve("missing.png");
-    assertThrows(EmbedException.class, () -> ImagePixels.read(missing));
+    assertThrows(EmbedException.class, () -> BufferedImages.read(missing));
     Path text = Files.writeString(folder.resolve("text.png"), "not a picture");
-    EmbedException failure = assertThrows(EmbedException.class, () -> ImagePixels.read(text));
+    EmbedException failure = assertThrows(EmbedException.class, () -> BufferedImages.read(text));
     assertTrue(failure.getMessage().contains("text.png"), failure.getMessage());
     byte[] png = Files.readAllBytes(RECORDED.resolve("rgb.png"));
     Random random = Seed.random("refusesFilesThatAreNoPictures");
@@ -231,7 +231,7 @@ class ImageTest {
       }
       Path file = Files.write(folder.resolve("damaged.png"), damaged);
       try {
-        ImagePixels.read(file);
+        BufferedImages.read(file);
       } catch (EmbedException e) {
         assertTrue(e.getMessage().contains("damaged.png"), e.getMessage());
       }
