@@ -67,8 +67,7 @@ class EmbedMemoryTest {
     assumeTrue(ProcessMemory.isCounted(), "this system does not count the memory of a process");
     long seed = Seed.random("embed memory").nextLong();
     long[] left =
-        ProcessMemory.run(
-            "-XX:TieredStopAtLevel=1", Program.class, Models.tiny(folder), seed);
+        ProcessMemory.run("-XX:TieredStopAtLevel=1", Program.class, Models.tiny(folder), seed);
     assertTrue(left[0] < TEXTS * BYTES_PER_TEXT, left[0] + " bytes after the texts");
     assertTrue(left[1] < MODELS * BYTES_PER_MODEL, left[1] + " bytes after the models");
     System.out.println("embedding left " + left[0] + " and " + left[1] + " bytes");
