@@ -32,7 +32,7 @@ public class TextToSearch {
       }
 
       try (var index = VectorIndex.open(file)) {
-        for (String query : List.of("lions and tigers", "how plants get ill", "tools for taking photos")) {
+        for (String query : List.of("big cats", "how plants get ill", "tools for taking photos")) {
           System.out.println(query);
           for (Hit hit : index.search(embedder.embedQuery(query), 2)) {
             System.out.println("  " + corpus.get((int) hit.id()));
