@@ -3,6 +3,7 @@ package io.ruvector;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.ruvector.embed.Models;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -91,8 +92,12 @@ class DocumentationTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1-hello-vectors.md, HelloVectors", "2-warm-restart.md, WarmRestart"})
-  void tutorials(String file, String name) throws Exception {
+  @CsvSource({
+    "1-hello-vectors.md, HelloVectors, false",
+    "2-warm-restart.md, WarmRestart, false",
+    "3-text-to-search.md, TextToSearch, true"
+  })
+  void tutorials(String file, String name, boolean takesModel) throws Exception {
     String program = Files.readString(TUTORIALS.resolve(name + ".java"));
     String text = Files.readString(TUTORIALS.resolve(file));
     compile(Map.of(name, program));
@@ -102,7 +107,8 @@ class DocumentationTest {
         new URLClassLoader(
             new java.net.URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
       System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-      loader.loadClass(name).getMethod("main", String[].class).invoke(null, (Object) new String[0]);
+      String[] arguments = takesModel ? new String[] {Models.miniLm().toString()} : new String[0];
+      loader.loadClass(name).getMethod("main", String[].class).invoke(null, (Object) arguments);
     } finally {
       System.setOut(out);
     }

@@ -130,7 +130,8 @@ final class OnnxModel implements AutoCloseable {
     try {
       return Set.copyOf(session.getInputNames());
     } finally {
-      leave();
+      lifetime.leave();
+      Reference.reachabilityFence(this);
     }
   }
 
@@ -148,7 +149,8 @@ final class OnnxModel implements AutoCloseable {
     } catch (OrtException e) {
       throw failure(e);
     } finally {
-      leave();
+      lifetime.leave();
+      Reference.reachabilityFence(this);
     }
   }
 
@@ -166,25 +168,20 @@ final class OnnxModel implements AutoCloseable {
       for (var input : inputs.entrySet()) {
         tensors.put(input.getKey(), input.getValue().open(environment));
       }
-      try (OnnxTensor written = result.open(environment);
-          OrtSession.Result done = session.run(tensors, Map.of(output, written))) {
-        Reference.reachabilityFence(done);
+      try (OnnxTensor written = result.open(environment)) {
+        session.run(tensors, Map.of(output, written)).close();
       }
     } catch (OrtException e) {
       throw failure(e);
     } finally {
       tensors.values().forEach(OnnxTensor::close);
-      leave();
+      lifetime.leave();
+      Reference.reachabilityFence(this);
     }
   }
 
   private EmbedException failure(OrtException e) {
     return new EmbedException("%s failed: %s".formatted(name, e.getMessage()), e);
-  }
-
-  private void leave() {
-    lifetime.leave();
-    Reference.reachabilityFence(this);
   }
 
   /** Frees the session, now or when the last run inside has returned. Never throws or waits. */

@@ -73,7 +73,10 @@ final class TextModel implements AutoCloseable {
 
   private String output(Map<String, long[]> outputs) {
     List<String> ofTokens =
-        outputs.keySet().stream().filter(name -> outputs.get(name).length == 3).toList();
+        outputs.entrySet().stream()
+            .filter(entry -> entry.getValue().length == 3)
+            .map(Map.Entry::getKey)
+            .toList();
     return OUTPUTS.stream()
         .filter(ofTokens::contains)
         .findFirst()

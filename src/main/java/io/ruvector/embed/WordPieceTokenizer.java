@@ -318,21 +318,25 @@ final class WordPieceTokenizer {
   }
 
   private static boolean isWhitespace(int c) {
-    return c >= '\t' && c <= '\r' || c == 0x85 || Character.isSpaceChar(c);
+    return isBetween(c, '\t', '\r') || c == 0x85 || Character.isSpaceChar(c);
   }
 
   private static boolean isSurrogate(int c) {
-    return c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE;
+    return isBetween(c, Character.MIN_SURROGATE, Character.MAX_SURROGATE);
   }
 
   private static boolean isIdeograph(int c) {
-    return c >= 0x4e00 && c <= 0x9fff
-        || c >= 0x3400 && c <= 0x4dbf
-        || c >= 0xf900 && c <= 0xfaff
-        || c >= 0x20000 && c <= 0x2a6df
-        || c >= 0x2a700 && c <= 0x2b81f
-        || c >= 0x2b920 && c <= 0x2ceaf
-        || c >= 0x2f800 && c <= 0x2fa1f;
+    return isBetween(c, 0x4e00, 0x9fff)
+        || isBetween(c, 0x3400, 0x4dbf)
+        || isBetween(c, 0xf900, 0xfaff)
+        || isBetween(c, 0x20000, 0x2a6df)
+        || isBetween(c, 0x2a700, 0x2b81f)
+        || isBetween(c, 0x2b920, 0x2ceaf)
+        || isBetween(c, 0x2f800, 0x2fa1f);
+  }
+
+  private static boolean isBetween(int c, int first, int last) {
+    return c >= first && c <= last;
   }
 
   /** Adds the longest pieces that make up a word, or the unknown token if there are none. */
