@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from embeddings import Embeddings  # noqa: F401: its tests run with those below
+
 ROOT = Path(os.environ['ROOT'])
 CACHE = Path(os.environ['CACHE'])
 JAVA = [os.environ['JAVA_HOME'] + '/bin/java', '--enable-native-access=ALL-UNNAMED', '-cp', os.environ['CLASSPATH']]

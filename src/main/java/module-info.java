@@ -6,11 +6,16 @@
  * --enable-native-access=ALL-UNNAMED} on the class path.
  */
 module io.ruvector {
+  requires com.fasterxml.jackson.core;
+  requires java.net.http;
   requires org.slf4j;
+  requires static com.microsoft.onnxruntime;
   requires static info.picocli;
+  requires static java.desktop;
   requires static org.jspecify;
 
   exports io.ruvector;
+  exports io.ruvector.embed;
   exports io.ruvector.index;
   exports io.ruvector.lake;
 }

@@ -43,6 +43,8 @@ public class RuVectorException extends RuntimeException {
     PINNED,
     /** Nothing is cached of a collection. */
     NOT_CACHED,
+    /** A model cannot be had, read or run. */
+    EMBED,
     /** The time given to a search ran out. */
     DEADLINE,
     /** The native code failed in a way that is a fault of this library. */

@@ -3,6 +3,7 @@ package io.ruvector;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.ruvector.embed.Models;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -61,9 +62,10 @@ class DocumentationTest {
         while (snippet.find()) {
           String code = snippet.group(1).replaceAll("(?m)^ *\\* ?", "");
           // A snippet that makes its own index must not meet another of that name.
-          String index = code.contains("var index =") ? "" : "VectorIndex index";
+          String index = code.contains("var index =") ? "" : ", VectorIndex index";
+          String embedder = code.contains("var embedder =") ? "" : ", Embedder embedder";
           int n = sources.size();
-          sources.put("Snippet" + n, snippetClass(n, index, code));
+          sources.put("Snippet" + n, snippetClass(n, index + embedder, code));
         }
       }
     }
@@ -72,12 +74,14 @@ class DocumentationTest {
   }
 
   /** The names that snippets use without declaring them are its parameters. */
-  private static String snippetClass(int n, String index, String code) {
-    String parameters = "float[][] rows, float[] query" + (index.isEmpty() ? "" : ", " + index);
+  private static String snippetClass(int n, String handles, String code) {
+    String parameters = "float[][] rows, float[] query, List<String> corpus" + handles;
     return """
         import io.ruvector.*;
+        import io.ruvector.embed.*;
         import io.ruvector.index.*;
         import io.ruvector.lake.*;
+        import java.util.List;
         class Snippet%d {
           void run(%s) throws Exception {
         %s
@@ -88,8 +92,12 @@ class DocumentationTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1-hello-vectors.md, HelloVectors", "2-warm-restart.md, WarmRestart"})
-  void tutorials(String file, String name) throws Exception {
+  @CsvSource({
+    "1-hello-vectors.md, HelloVectors, false",
+    "2-warm-restart.md, WarmRestart, false",
+    "3-text-to-search.md, TextToSearch, true"
+  })
+  void tutorials(String file, String name, boolean takesModel) throws Exception {
     String program = Files.readString(TUTORIALS.resolve(name + ".java"));
     String text = Files.readString(TUTORIALS.resolve(file));
     compile(Map.of(name, program));
@@ -99,7 +107,8 @@ class DocumentationTest {
         new URLClassLoader(
             new java.net.URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
       System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-      loader.loadClass(name).getMethod("main", String[].class).invoke(null, (Object) new String[0]);
+      String[] arguments = takesModel ? new String[] {Models.miniLm().toString()} : new String[0];
+      loader.loadClass(name).getMethod("main", String[].class).invoke(null, (Object) arguments);
     } finally {
       System.setOut(out);
     }

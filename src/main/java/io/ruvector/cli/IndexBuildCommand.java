@@ -15,11 +15,12 @@ import picocli.CommandLine.Option;
 
 @Command(
     name = "build",
-    description = "Build an index of a file of vectors, and save it.",
+    description = "Build an index of a file of vectors or of texts, and save it.",
     footer = {
       "",
-      "Example:",
-      "  ruvector index build --index plus --input base.f32 --dim 128 -o base.rvx"
+      "Examples:",
+      "  ruvector index build --index plus --input base.f32 --dim 128 -o base.rvx",
+      "  ruvector index build --index plus --text lines.txt -o lines.rvx"
     })
 @SuppressWarnings("NullAway.Init")
 final class IndexBuildCommand implements Callable<Integer> {

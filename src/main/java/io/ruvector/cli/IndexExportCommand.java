@@ -13,7 +13,6 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Iterator;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
@@ -86,19 +85,12 @@ final class IndexExportCommand implements Callable<Integer> {
       throw CliException.data(
           "%s keeps no originals, so there are no vectors to write".formatted(file));
     }
-    // Written beside it and moved, so that a file of that name is whole or not there.
-    Path temporary = target.resolveSibling(target.getFileName() + ".tmp");
-    try {
-      writeRows(index.info(), keeper, temporary);
-      Files.move(temporary, target, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(temporary);
-    }
+    VectorWriter.whole(target, rows -> writeRows(index.info(), keeper, rows));
   }
 
-  private void writeRows(IndexInfo info, KeepsOriginals keeper, Path temporary) throws IOException {
+  private void writeRows(IndexInfo info, KeepsOriginals keeper, OutputStream rows)
+      throws IOException {
     try (Progress progress = output.progress("writing " + target, info.size());
-        OutputStream rows = new BufferedOutputStream(Files.newOutputStream(temporary));
         OutputStream ids =
             idFile == null
                 ? OutputStream.nullOutputStream()
@@ -106,30 +98,21 @@ final class IndexExportCommand implements Callable<Integer> {
         Stream<IdVector> originals = keeper.originals()) {
       String format = DataFile.ending(target);
       String idFormat = idFile == null ? "" : DataFile.ending(idFile);
-      if (format.equals(".npy")) {
-        rows.write(Npy.header("<f4", info.size() + ", " + info.dim()));
-      } else if (format.equals(".csv")) {
+      boolean csv = format.equals(".csv");
+      if (csv) {
         rows.write(csvHeader(info.dim()));
       }
+      VectorWriter writer = csv ? null : new VectorWriter(rows, format, info.size(), info.dim());
       if (idFormat.equals(".npy")) {
         ids.write(Npy.header("<i8", info.size() + ","));
       }
-      ByteBuffer bytes =
-          ByteBuffer.allocate(Math.max(Long.BYTES, Integer.BYTES + info.dim() * Float.BYTES))
-              .order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer bytes = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
       for (Iterator<IdVector> all = originals.iterator(); all.hasNext(); ) {
         IdVector row = all.next();
-        if (format.equals(".csv")) {
+        if (writer == null) {
           rows.write(csvLine(row));
         } else {
-          bytes.clear();
-          if (format.equals(".fvecs")) {
-            bytes.putInt(info.dim());
-          }
-          for (float value : row.vector()) {
-            bytes.putFloat(value);
-          }
-          rows.write(bytes.array(), 0, bytes.position());
+          writer.write(row.vector());
         }
         if (idFormat.equals(".npy")) {
           bytes.clear().putLong(row.id());

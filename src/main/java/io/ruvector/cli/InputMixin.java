@@ -1,23 +1,42 @@
 package io.ruvector.cli;
 
+import io.ruvector.embed.EmbedOptions;
+import io.ruvector.embed.EmbedRequest;
+import io.ruvector.embed.Embedder;
 import io.ruvector.index.Ids;
 import io.ruvector.index.Vectors;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** A file of vectors and where their ids come from. */
+/** A file of vectors or of texts, and where the ids come from. */
 @SuppressWarnings("NullAway.Init")
 final class InputMixin {
-  @Option(
-      names = "--input",
-      required = true,
-      paramLabel = "FILE",
-      description =
-          "The vectors: .fvecs, .npy (32-bit or 16-bit floats), .csv (perhaps with a header); "
-              + "anything else is little-endian 32-bit floats without a header.")
-  private Path input;
+  @ArgGroup(multiplicity = "1")
+  private Source source;
+
+  private static final class Source {
+    @Option(
+        names = "--input",
+        paramLabel = "FILE",
+        description =
+            "The vectors: .fvecs, .npy (32-bit or 16-bit floats), .csv (perhaps with a header); "
+                + "anything else is little-endian 32-bit floats without a header.")
+    private @Nullable Path vectors;
+
+    @Option(
+        names = "--text",
+        paramLabel = "FILE",
+        description = "Lines of text in UTF-8, to be embedded.")
+    private @Nullable Path text;
+  }
+
+  @Mixin private final ModelMixin model = new ModelMixin();
 
   @Option(
       names = "--dim",
@@ -57,6 +76,10 @@ final class InputMixin {
     }
     Integer expected = dim != null ? dim : indexDim;
     Ids chosen = ids != null ? Ids.of(DataFile.ids(ids)) : Ids.from(firstId != null ? firstId : 0);
+    Path input = source.vectors;
+    if (input == null) {
+      return new Input(embedded(Objects.requireNonNull(source.text), output), chosen);
+    }
     if (DataFile.ending(input).equals(".csv")) {
       Csv.Rows rows = Csv.read(input, idColumn, expected, output);
       return new Input(rows.vectors(), rows.ids() != null ? Ids.of(rows.ids()) : chosen);
@@ -65,5 +88,15 @@ final class InputMixin {
       throw CliException.usage("--id-column is for .csv files, and %s is none".formatted(input));
     }
     return new Input(DataFile.vectors(input, expected), chosen);
+  }
+
+  private Vectors embedded(Path file, OutputMixin output) throws IOException {
+    if (dim != null || idColumn != null) {
+      throw CliException.usage("--dim and --id-column are not for --text");
+    }
+    try (Embedder embedder = model.open(EmbedOptions.defaults(), output)) {
+      List<String> texts = ModelMixin.lines(file);
+      return ModelMixin.embed(embedder, EmbedRequest.of(texts), texts.size(), output).vectors();
+    }
   }
 }

@@ -41,6 +41,11 @@ final class Progress implements AutoCloseable {
     done.addAndGet(steps);
   }
 
+  /** So many steps are done in all. */
+  void reach(long steps) {
+    done.set(steps);
+  }
+
   private void tick() {
     boolean shown = false;
     try {

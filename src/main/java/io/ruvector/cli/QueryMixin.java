@@ -1,5 +1,7 @@
 package io.ruvector.cli;
 
+import io.ruvector.embed.EmbedOptions;
+import io.ruvector.embed.Embedder;
 import io.ruvector.index.IdFilter;
 import io.ruvector.index.SearchRequest;
 import io.ruvector.index.Vectors;
@@ -7,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Queries, and what every search may ask for. */
@@ -26,7 +29,15 @@ final class QueryMixin {
         paramLabel = "FILE",
         description = "A file of queries: .fvecs, .npy, .csv, or raw 32-bit floats.")
     private @Nullable Path file;
+
+    @Option(
+        names = "--text",
+        paramLabel = "TEXT",
+        description = "One query: a text to be embedded by the index's model.")
+    private @Nullable String words;
   }
+
+  @Mixin private final ModelMixin model = new ModelMixin();
 
   @Option(
       names = "-k",
@@ -75,8 +86,13 @@ final class QueryMixin {
       }
       return Vectors.copyOf(query);
     }
+    if (queries.words != null) {
+      try (Embedder embedder = model.open(EmbedOptions.defaults(), output)) {
+        return Vectors.copyOf(embedder.embedQuery(queries.words));
+      }
+    }
     if (queries.file == null) {
-      throw CliException.usage("one of --query and --queries is needed");
+      throw CliException.usage("one of --query, --queries and --text is needed");
     }
     return DataFile.queries(queries.file, dim, output);
   }

@@ -87,7 +87,7 @@ final class Report {
     };
   }
 
-  private static String quoted(String text) {
+  static String quoted(String text) {
     var quoted = new StringBuilder("\"");
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);

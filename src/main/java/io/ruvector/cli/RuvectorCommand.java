@@ -13,6 +13,7 @@ import picocli.CommandLine.Option;
       DemoCommand.class,
       IndexCommand.class,
       SearchCommand.class,
+      EmbedCommand.class,
       LakeCommand.class,
       TuneCommand.class,
       RecommendCommand.class,

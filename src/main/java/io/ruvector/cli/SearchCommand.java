@@ -7,6 +7,7 @@ import io.ruvector.index.VectorIndex;
 import io.ruvector.index.Vectors;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -20,7 +21,8 @@ import picocli.CommandLine.Option;
       "",
       "Examples:",
       "  ruvector search --index-file base.rvx --query \"0.1,0.7,0.2\" -k 5",
-      "  ruvector search --index-file base.rvx --queries q.fvecs --recall 0.95 --format jsonl"
+      "  ruvector search --index-file base.rvx --queries q.fvecs --recall 0.95 --format jsonl",
+      "  ruvector search --index-file lines.rvx --text 'a question' --texts lines.txt"
     })
 @SuppressWarnings("NullAway.Init")
 final class SearchCommand implements Callable<Integer> {
@@ -63,6 +65,12 @@ final class SearchCommand implements Callable<Integer> {
               + "originals in the file. By default ${DEFAULT-VALUE}.")
   private OpenModeName mode = OpenModeName.MAPPED;
 
+  @Option(
+      names = "--texts",
+      paramLabel = "FILE",
+      description = "Lines of text: shows the one of each hit, of which the first has the id 0.")
+  private @Nullable Path texts;
+
   @Mixin private final OpenMixin opening = new OpenMixin();
   @Mixin private final OutputMixin output = new OutputMixin();
   @Mixin final HelpMixin help = new HelpMixin();
@@ -75,11 +83,12 @@ final class SearchCommand implements Callable<Integer> {
     template = nprobe == null ? template : template.nprobe(nprobe);
     try (VectorIndex index = opening.open(file, mode.mode())) {
       Vectors rows = queries.read(index.info().dim(), output);
+      List<String> lines = texts == null ? null : ModelMixin.lines(texts);
       Report report = output.report();
       try (Progress progress = output.progress("searching", rows.rows())) {
         for (long from = 0; from < rows.rows(); from += BATCH) {
           int count = (int) Math.min(BATCH, rows.rows() - from);
-          report(report, from, index, batch(rows, from, count), template);
+          report(report, from, index, batch(rows, from, count), template, lines);
           progress.step(count);
         }
       }
@@ -97,19 +106,28 @@ final class SearchCommand implements Callable<Integer> {
   }
 
   private static void report(
-      Report report, long from, VectorIndex index, Vectors batch, SearchRequest template) {
+      Report report,
+      long from,
+      VectorIndex index,
+      Vectors batch,
+      SearchRequest template,
+      @Nullable List<String> lines) {
     long query = from;
     for (SearchResult result : index.searchBatch(batch, template)) {
       int rank = 0;
       for (Hit hit : result) {
         rank++;
-        report.add(
-            "hits",
+        Row row =
             new Row()
                 .put("query", query)
                 .put("rank", rank)
                 .put("id", hit.id())
-                .put("score", hit.score()));
+                .put("score", hit.score());
+        if (lines != null) {
+          boolean known = hit.id() >= 0 && hit.id() < lines.size();
+          row.put("text", known ? lines.get((int) hit.id()) : null);
+        }
+        report.add("hits", row);
       }
       query++;
     }

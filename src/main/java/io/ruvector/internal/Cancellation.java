@@ -16,6 +16,11 @@ public final class Cancellation {
     }
   }
 
+  /** For calls that look by themselves whether to go on. */
+  public synchronized boolean isStopped() {
+    return stopped;
+  }
+
   /** The call begins, with its flag in this scratch; it ends at once if it was stopped before. */
   synchronized void begin(Scratch scratch) {
     scratch.cancel.set(ValueLayout.JAVA_INT, 0, stopped ? 1 : 0);

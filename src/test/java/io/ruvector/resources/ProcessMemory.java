@@ -101,9 +101,14 @@ public final class ProcessMemory {
    * start.
    */
   static long[] run(Class<?> program, Object... arguments) throws Exception {
+    return run("-Xint", program, arguments);
+  }
+
+  /** The same with another way to run bytecode, for programs that would take too long. */
+  static long[] run(String compiler, Class<?> program, Object... arguments) throws Exception {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xms64m", "-Xmx64m", "-Xint"));
+    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xms64m", "-Xmx64m", compiler));
     command.addAll(List.of("-XX:+AlwaysPreTouch", "-XX:+UseSerialGC"));
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), program.getName()));
     Arrays.stream(arguments).map(Object::toString).forEach(command::add);

@@ -1,0 +1,143 @@
+package io.ruvector.embed;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a folder of sentence-transformers says of its model.
+ *
+ * @param transformer the folder of the tokenizer and the graph, often the model's own
+ * @param graph the ONNX file
+ * @param pooling how the vectors of the tokens become one
+ * @param poolPrompt whether the tokens of a prompt count in that
+ * @param normalize whether vectors are made as long as 1
+ * @param maxTokens how many tokens of a text count, the special ones among them
+ * @param maxPositions how many the graph can take
+ * @param hiddenSize components of a token's vector, where the graph does not tell
+ * @param lowerCase whether text is made lower case before the tokenizer sees it
+ * @param prompts texts that go before others, by name
+ * @param defaultPrompt the name of the one that goes before texts that name none
+ */
+record SentenceConfig(
+    Path transformer,
+    Path graph,
+    Pooling pooling,
+    boolean poolPrompt,
+    boolean normalize,
+    int maxTokens,
+    int maxPositions,
+    int hiddenSize,
+    boolean lowerCase,
+    Map<String, String> prompts,
+    @Nullable String defaultPrompt) {
+  /** How the vectors of the tokens become one. */
+  enum Pooling {
+    MEAN,
+    CLS
+  }
+
+  private static final int DEFAULT_MAX_TOKENS = 512;
+
+  static SentenceConfig read(Path folder) {
+    if (!Files.isDirectory(folder)) {
+      throw new EmbedException("%s is not a folder".formatted(folder));
+    }
+    Path modules = folder.resolve("modules.json");
+    if (!Files.exists(modules)) {
+      throw new EmbedException(
+          "%s has no modules.json: not a folder of sentence-transformers".formatted(folder));
+    }
+    ConfigFile pooling = null;
+    Path transformer = folder;
+    boolean normalize = false;
+    for (ConfigFile module : ConfigFile.readList(modules)) {
+      String type = module.text("type", "");
+      Path part = folder.resolve(module.text("path", ""));
+      switch (type.substring(type.lastIndexOf('.') + 1)) {
+        case "Transformer" -> transformer = part;
+        case "Pooling" -> pooling = ConfigFile.read(part.resolve("config.json"));
+        case "Normalize" -> normalize = true;
+        default -> throw module.unexpected("type", "Transformer, Pooling or Normalize");
+      }
+    }
+    if (pooling == null) {
+      throw new EmbedException("%s names no Pooling".formatted(modules));
+    }
+    ConfigFile config = ConfigFile.read(transformer.resolve("config.json"));
+    int positions = config.count("max_position_embeddings", DEFAULT_MAX_TOKENS);
+    int tokenizer =
+        ConfigFile.read(transformer.resolve("tokenizer_config.json"))
+            .count("model_max_length", positions);
+    // Not tokenizer.json's length, which is what the model was trained with.
+    ConfigFile sentence = ConfigFile.read(transformer.resolve("sentence_bert_config.json"));
+    ConfigFile prompts = ConfigFile.read(folder.resolve("config_sentence_transformers.json"));
+    return new SentenceConfig(
+        transformer,
+        graph(transformer),
+        pooling(pooling),
+        pooling.flag("include_prompt", true),
+        normalize,
+        Math.min(positions, sentence.count("max_seq_length", tokenizer)),
+        positions,
+        config.count("hidden_size", 1),
+        sentence.flag("do_lower_case", false),
+        prompts(prompts.object("prompts")),
+        prompts.value("default_prompt_name", String.class, "a string"));
+  }
+
+  private static Pooling pooling(ConfigFile config) {
+    List<String> modes = new ArrayList<>();
+    config
+        .fields()
+        .forEach(
+            (name, value) -> {
+              if (name.toString().startsWith("pooling_mode_") && Boolean.TRUE.equals(value)) {
+                modes.add(name.toString().substring("pooling_mode_".length()));
+              }
+            });
+    if (config.has("pooling_mode")) {
+      modes.add(config.text("pooling_mode", ""));
+    }
+    return switch (String.join(" and ", modes)) {
+      case "mean_tokens", "mean", "" -> Pooling.MEAN;
+      case "cls_token", "cls" -> Pooling.CLS;
+      case String other ->
+          throw new EmbedException(
+              "%s: pooling by %s, supported: mean or cls".formatted(config.place(), other));
+    };
+  }
+
+  private static Map<String, String> prompts(ConfigFile config) {
+    Map<String, String> prompts = new TreeMap<>();
+    for (Object name : config.fields().keySet()) {
+      prompts.put(name.toString(), config.text(name.toString(), ""));
+    }
+    return Map.copyOf(prompts);
+  }
+
+  private static Path graph(Path folder) {
+    for (String usual : List.of("onnx/model.onnx", "model.onnx")) {
+      if (Files.exists(folder.resolve(usual))) {
+        return folder.resolve(usual);
+      }
+    }
+    try (Stream<Path> files = Files.list(folder)) {
+      List<Path> graphs = files.filter(file -> file.toString().endsWith(".onnx")).toList();
+      if (graphs.size() == 1) {
+        return graphs.get(0);
+      }
+      throw new EmbedException(
+          "%s has neither onnx/model.onnx nor model.onnx, and %d other .onnx files"
+              .formatted(folder, graphs.size()));
+    } catch (IOException e) {
+      throw new EmbedException("%s cannot be read: %s".formatted(folder, e), e);
+    }
+  }
+}

@@ -1,0 +1,221 @@
+package io.ruvector.embed;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** A transformer from text to vectors: tokenizer, graph and what sentence-transformers adds. */
+final class TextModel implements AutoCloseable {
+  private static final String IDS = "input_ids";
+  private static final String MASK = "attention_mask";
+  private static final String TYPES = "token_type_ids";
+
+  /** The names that exporters give to the vectors of the tokens, the usual one first. */
+  private static final List<String> OUTPUTS = List.of("last_hidden_state", "token_embeddings");
+
+  /** Below it a vector is not divided by its norm, as in PyTorch. */
+  private static final double MIN_NORM = 1e-12;
+
+  private final SentenceConfig config;
+  private final WordPieceTokenizer tokenizer;
+  private final OnnxModel graph;
+  private final Set<String> inputs;
+  private final String output;
+  private final int dimension;
+  private final int maxTokens;
+  private final boolean normalize;
+
+  private TextModel(
+      SentenceConfig config, WordPieceTokenizer tokenizer, OnnxModel graph, EmbedOptions options) {
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.graph = graph;
+    inputs = graph.inputs();
+    if (!inputs.contains(IDS) || !Set.of(IDS, MASK, TYPES).containsAll(inputs)) {
+      throw new EmbedException(
+          "%s takes %s, expected %s, %s and %s"
+              .formatted(config.graph(), inputs, IDS, MASK, TYPES));
+    }
+    Map<String, long[]> outputs = graph.outputs();
+    output = output(outputs);
+    long size = outputs.getOrDefault(output, new long[0])[2];
+    dimension = size > 0 ? Math.toIntExact(size) : config.hiddenSize();
+    maxTokens = options.maxTokens() == 0 ? config.maxTokens() : options.maxTokens();
+    if (maxTokens <= tokenizer.specials() || maxTokens > config.maxPositions()) {
+      throw new IllegalArgumentException(
+          "maxTokens is %d, allowed: %d to %d"
+              .formatted(maxTokens, tokenizer.specials() + 1, config.maxPositions()));
+    }
+    Boolean asked = options.normalize();
+    normalize = asked == null ? config.normalize() : asked;
+  }
+
+  static TextModel open(Path folder, EmbedOptions options) {
+    SentenceConfig config = SentenceConfig.read(folder);
+    WordPieceTokenizer tokenizer = WordPieceTokenizer.read(config.transformer());
+    OnnxModel graph = OnnxModel.open(config.graph(), options.effectiveThreads());
+    try {
+      return new TextModel(config, tokenizer, graph, options);
+    } catch (RuntimeException e) {
+      graph.close();
+      throw e;
+    }
+  }
+
+  private String output(Map<String, long[]> outputs) {
+    List<String> ofTokens =
+        outputs.entrySet().stream()
+            .filter(entry -> entry.getValue().length == 3)
+            .map(Map.Entry::getKey)
+            .toList();
+    return OUTPUTS.stream()
+        .filter(ofTokens::contains)
+        .findFirst()
+        .or(() -> ofTokens.size() == 1 ? ofTokens.stream().findFirst() : Optional.empty())
+        .orElseThrow(
+            () ->
+                new EmbedException(
+                    "%s gives %s, expected one output of a vector for each token, as %s"
+                        .formatted(config.graph(), outputs.keySet(), OUTPUTS.get(0))));
+  }
+
+  int dimension() {
+    return dimension;
+  }
+
+  int maxTokens() {
+    return maxTokens;
+  }
+
+  Map<String, String> prompts() {
+    return config.prompts();
+  }
+
+  /**
+   * The text of a prompt.
+   *
+   * @param name null: the model's default
+   */
+  String prompt(@Nullable String name) {
+    String wanted = name == null ? config.defaultPrompt() : name;
+    if (wanted == null) {
+      return "";
+    }
+    String prompt = config.prompts().get(wanted);
+    if (prompt == null) {
+      throw new IllegalArgumentException(
+          "prompt is %s, allowed: %s".formatted(wanted, config.prompts().keySet()));
+    }
+    return prompt;
+  }
+
+  /** All ids of a text behind a prompt, with the special ones, however many. */
+  int[] tokenize(String prompt, String text) {
+    String whole = prompt + text;
+    return tokenizer.encode(config.lowerCase() ? whole.toLowerCase(Locale.ROOT) : whole);
+  }
+
+  /** Those that the model gets. */
+  int[] truncate(int[] tokens) {
+    return tokenizer.truncate(tokens, maxTokens);
+  }
+
+  /** How many tokens at the beginning of each text do not count in its vector. */
+  int unpooled(String prompt) {
+    return config.poolPrompt() || prompt.isEmpty()
+        ? 0
+        : tokenize(prompt, "").length - (tokenizer.specials() - tokenizer.leading());
+  }
+
+  /**
+   * Embeds a batch.
+   *
+   * @param batch the tokens of each text
+   * @param unpooled tokens at the beginning of each text that do not count in its vector
+   * @param rows where the vectors go
+   * @param numbers for each text, its row there
+   */
+  void embed(int[][] batch, int unpooled, MemorySegment rows, int[] numbers) {
+    int width = 0;
+    for (int[] tokens : batch) {
+      width = Math.max(width, tokens.length);
+    }
+    try (var arena = Arena.ofConfined()) {
+      long cells = (long) batch.length * width;
+      MemorySegment ids = arena.allocate(ValueLayout.JAVA_LONG, cells);
+      MemorySegment mask = arena.allocate(ValueLayout.JAVA_LONG, cells);
+      MemorySegment states = arena.allocate(ValueLayout.JAVA_FLOAT, cells * dimension);
+      for (int i = 0; i < batch.length; i++) {
+        for (int j = 0; j < width; j++) {
+          long cell = (long) i * width + j;
+          boolean real = j < batch[i].length;
+          ids.setAtIndex(ValueLayout.JAVA_LONG, cell, real ? batch[i][j] : tokenizer.padding());
+          mask.setAtIndex(ValueLayout.JAVA_LONG, cell, real ? 1 : 0);
+        }
+      }
+      Map<String, OnnxModel.Tensor> given = new HashMap<>();
+      given.put(IDS, new OnnxModel.Tensor(ids, true, batch.length, width));
+      given.put(MASK, new OnnxModel.Tensor(mask, true, batch.length, width));
+      if (inputs.contains(TYPES)) {
+        MemorySegment types = arena.allocate(ValueLayout.JAVA_LONG, cells);
+        given.put(TYPES, new OnnxModel.Tensor(types, true, batch.length, width));
+      }
+      given.keySet().retainAll(inputs);
+      graph.run(given, output, new OnnxModel.Tensor(states, false, batch.length, width, dimension));
+      double[] sum = new double[dimension];
+      for (int i = 0; i < batch.length; i++) {
+        pool(states, (long) i * width, batch[i].length, unpooled, sum);
+        long row = (long) numbers[i] * dimension;
+        for (int d = 0; d < dimension; d++) {
+          rows.setAtIndex(ValueLayout.JAVA_FLOAT, row + d, (float) sum[d]);
+        }
+      }
+    }
+  }
+
+  /** Makes one vector of those of a text's tokens, the first of which is at a position. */
+  private void pool(MemorySegment states, long first, int tokens, int unpooled, double[] sum) {
+    boolean mean = config.pooling() == SentenceConfig.Pooling.MEAN;
+    int from = mean ? Math.min(unpooled, tokens - 1) : 0;
+    int to = mean ? tokens : 1;
+    Arrays.fill(sum, 0);
+    for (int token = from; token < to; token++) {
+      long base = (first + token) * dimension;
+      for (int d = 0; d < dimension; d++) {
+        sum[d] += states.getAtIndex(ValueLayout.JAVA_FLOAT, base + d);
+      }
+    }
+    for (int d = 0; d < dimension; d++) {
+      sum[d] /= to - from;
+    }
+    if (normalize) {
+      normalize(sum);
+    }
+  }
+
+  /** Divides a vector by its norm. */
+  static void normalize(double[] vector) {
+    double squares = 0;
+    for (double component : vector) {
+      squares += component * component;
+    }
+    double norm = Math.max(Math.sqrt(squares), MIN_NORM);
+    for (int d = 0; d < vector.length; d++) {
+      vector[d] /= norm;
+    }
+  }
+
+  @Override
+  public void close() {
+    graph.close();
+  }
+}

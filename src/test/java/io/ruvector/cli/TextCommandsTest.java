@@ -1,0 +1,139 @@
+package io.ruvector.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.ruvector.embed.Embedder;
+import io.ruvector.embed.Models;
+import io.ruvector.index.Vectors;
+import io.ruvector.internal.Json;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** From lines of text to files of vectors, to an index and to hits. */
+class TextCommandsTest {
+  private static final List<String> LINES =
+      List.of("a b", "", "c \"d\"", "\u00e9", "k l m a b c d e f g h i j k l m a b c");
+
+  @TempDir Path folder;
+  private Path model;
+  private Path lines;
+  private float[][] expected;
+
+  @BeforeEach
+  void embedLines() throws IOException {
+    model = Models.tiny(folder.resolve("tiny"));
+    lines = Files.write(folder.resolve("lines.txt"), LINES);
+    try (var embedder = Embedder.fromDirectory(model)) {
+      expected = LINES.stream().map(embedder::embed).toArray(float[][]::new);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"out.npy", "out.fvecs", "out.f32"})
+  void embedWritesVectors(String name) {
+    Path file = folder.resolve(name);
+    List<String> told =
+        Cli.run("embed", "--model", model, "--input", lines, "-o", file, "--format", "csv").lines();
+    assertEquals("file,texts,dim,truncated,bytes", told.get(0));
+    assertTrue(told.get(1).startsWith(file + ",5,8,1,"), told.get(1));
+    Vectors vectors = Vectors.map(file, 8);
+    assertEquals(LINES.size(), vectors.rows());
+    for (int row = 0; row < LINES.size(); row++) {
+      assertArrayEquals(expected[row], vectors.row(row), 1e-6f);
+    }
+  }
+
+  private void checkJson(List<String> found) throws IOException {
+    assertEquals(LINES.size(), found.size());
+    for (int row = 0; row < LINES.size(); row++) {
+      var line = (Map<?, ?>) Json.read(found.get(row).getBytes(StandardCharsets.UTF_8));
+      assertEquals(LINES.get(row), line.get("text"));
+      var vector = (List<?>) line.get("vector");
+      for (int d = 0; d < 8; d++) {
+        assertEquals(expected[row][d], ((Number) vector.get(d)).floatValue(), 1e-6f);
+      }
+    }
+  }
+
+  @Test
+  void embedWritesJson() throws IOException {
+    Path file = folder.resolve("out.jsonl");
+    Cli.run("embed", "--model", model, "--input", lines, "-o", file).data();
+    checkJson(Files.readAllLines(file));
+    InputStream stdin = System.in;
+    try {
+      System.setIn(new ByteArrayInputStream(Files.readAllBytes(lines)));
+      checkJson(Cli.run("embed", "--model", model, "--batch-size", 2).lines());
+    } finally {
+      System.setIn(stdin);
+    }
+  }
+
+  @Test
+  void fromTextToHits() {
+    Path index = folder.resolve("lines.rvx");
+    Cli.run("index", "build", "--index", "flat", "--text", lines, "--model", model, "-o", index)
+        .data();
+    List<String> hits =
+        Cli.run(
+                "search",
+                "--index-file",
+                index,
+                "--text",
+                "c \"d\"",
+                "--model",
+                model,
+                "--texts",
+                lines,
+                "-k",
+                2,
+                "--format",
+                "csv")
+            .lines();
+    assertEquals("query,rank,id,score,text", hits.get(0));
+    assertEquals("0,1,2,0.0,\"c \"\"d\"\"\"", hits.get(1));
+    assertEquals(3, hits.size());
+    Cli.run("index", "add", index, "--text", lines, "--model", model, "--first-id", 100).data();
+    String found =
+        Cli.run("search", "--index-file", index, "--text", "a b", "--model", model, "-k", 2).data();
+    assertTrue(found.contains("100"), found);
+  }
+
+  @Test
+  void whatIsWrongIsNamed() throws IOException {
+    Path bad = Files.write(folder.resolve("bad.txt"), new byte[] {'a', '\n', (byte) 0xff, '\n'});
+    Path out = folder.resolve("out.npy");
+    String message =
+        Cli.run("embed", "--model", model, "--input", bad, "-o", out).failure(ExitCode.DATA);
+    assertTrue(message.contains(bad + ": not UTF-8"), message);
+    assertFalse(Files.exists(out));
+    Files.write(bad, new byte[0]);
+    message = Cli.run("embed", "--model", model, "--input", bad).failure(ExitCode.DATA);
+    assertTrue(message.contains("empty, expected a text on each line"), message);
+    message =
+        Cli.run("embed", "--model", model, "--input", lines, "-o", "out.csv")
+            .failure(ExitCode.USAGE);
+    assertTrue(message.contains("'.csv' is not one of .npy"), message);
+    Files.delete(model.resolve("vocab.txt"));
+    message = Cli.run("embed", "--model", model, "--input", lines).failure(ExitCode.DATA);
+    assertTrue(message.contains("neither tokenizer.json nor vocab.txt"), message);
+    message =
+        Cli.run("index", "build", "--index", "flat", "--text", lines, "--input", lines, "-o", out)
+            .failure(ExitCode.USAGE);
+    assertTrue(message.contains("mutually exclusive"), message);
+  }
+}
