@@ -81,6 +81,7 @@ class DocumentationTest {
         import io.ruvector.embed.*;
         import io.ruvector.index.*;
         import io.ruvector.lake.*;
+        import java.nio.file.Path;
         import java.util.List;
         class Snippet%d {
           void run(%s) throws Exception {
