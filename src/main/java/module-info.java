@@ -6,11 +6,14 @@
  * --enable-native-access=ALL-UNNAMED} on the class path.
  */
 module io.ruvector {
+  requires com.fasterxml.jackson.core;
+  requires java.net.http;
   requires org.slf4j;
   requires static info.picocli;
   requires static org.jspecify;
 
   exports io.ruvector;
+  exports io.ruvector.a2a;
   exports io.ruvector.index;
   exports io.ruvector.lake;
 }
