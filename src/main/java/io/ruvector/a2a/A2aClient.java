@@ -43,6 +43,7 @@ import org.jspecify.annotations.Nullable;
 public final class A2aClient implements AutoCloseable {
   private static final String CARD = ".well-known/agent-card.json";
   private static final String RVAGENT_CARD = ".well-known/agent.json";
+
   /** Longer than any task, and still a time that can be waited for. */
   static final Duration UNLIMITED = Duration.ofDays(365);
 
@@ -411,8 +412,7 @@ public final class A2aClient implements AutoCloseable {
             : http.posting(source.uri(), dialect.headers(), json(source.call(), id));
     request.setHeader("Accept", "text/event-stream");
     HttpResponse<BodyQueue> response = http.exchange(request, options.requestTimeout());
-    if (response.statusCode() == 200
-        && Http.contentType(response).equals("text/event-stream")) {
+    if (response.statusCode() == 200 && Http.contentType(response).equals("text/event-stream")) {
       return new SseReader(response.body(), options.maxEventBytes());
     }
     Http.Answer answer = http.read(response, options.requestTimeout());

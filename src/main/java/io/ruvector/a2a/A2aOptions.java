@@ -79,8 +79,8 @@ public final class A2aOptions {
   }
 
   /**
-   * How long {@link A2aClient#send} may wait for a task; 10 minutes by default. What takes longer is
-   * better followed by {@link A2aClient#stream}, which has no such limit.
+   * How long {@link A2aClient#send} may wait for a task; 10 minutes by default. What takes longer
+   * is better followed by {@link A2aClient#stream}, which has no such limit.
    */
   public A2aOptions sendTimeout(Duration timeout) {
     long _ = Checks.positiveNanos("sendTimeout", timeout);

@@ -101,7 +101,8 @@ interface CardSchema {
       throw new MalformedException("%s where an object was expected".formatted(Json.write(value)));
     }
     Map<String, @Nullable Object> members = new LinkedHashMap<>();
-    for (Map.Entry<?, ?> member : value == null ? Map.<Object, Object>of().entrySet() : ((Map<?, ?>) value).entrySet()) {
+    for (Map.Entry<?, ?> member :
+        value == null ? Map.<Object, Object>of().entrySet() : ((Map<?, ?>) value).entrySet()) {
       String name = (String) member.getKey();
       CardSchema schema = others != null ? others : fields.get(name);
       Object kept = schema == null ? null : schema.normalise(member.getValue());

@@ -115,10 +115,7 @@ final class Cards {
   }
 
   private static @Nullable String verifyStandard(
-      Map<String, @Nullable Object> received,
-      String signed,
-      String origin,
-      Trust trust)
+      Map<String, @Nullable Object> received, String signed, String origin, Trust trust)
       throws MalformedException {
     List<Fields> signatures =
         Fields.of("the card", received).list("signatures", signature -> signature);
@@ -130,7 +127,7 @@ final class Cards {
       throw new CardSignatureInvalidException(
           origin + ": the card does not carry its key: pin that by Trust.pinned or pinnedJwks");
     }
-    String payload = 
+    String payload =
         Base64.getUrlEncoder()
             .withoutPadding()
             .encodeToString(signed.getBytes(StandardCharsets.UTF_8));

@@ -57,8 +57,7 @@ final class Http implements AutoCloseable {
       throw Checks.illegal("uri", uri, "http:// or https:// and a host");
     }
     int port = uri.getPort() >= 0 ? uri.getPort() : scheme.equals("https") ? 443 : 80;
-    return URI.create(
-        "%s://%s:%d".formatted(scheme, uri.getHost().toLowerCase(Locale.ROOT), port));
+    return URI.create("%s://%s:%d".formatted(scheme, uri.getHost().toLowerCase(Locale.ROOT), port));
   }
 
   /**

@@ -203,7 +203,9 @@ final class Json {
         case '\r' -> text.append("\\r");
         default -> {
           if (c < ' ') {
-            text.append("\\u00").append(c < 0x10 ? '0' : '1').append(Character.forDigit(c % 16, 16));
+            text.append("\\u00")
+                .append(c < 0x10 ? '0' : '1')
+                .append(Character.forDigit(c % 16, 16));
           } else {
             text.append(c);
           }

@@ -71,8 +71,7 @@ record JsonWebKey(@Nullable String id, PublicKey key) {
     return switch (fields.string("kty") + " " + fields.string("crv", "")) {
       case "OKP Ed25519" -> new JsonWebKey(id, ed25519(base64Url(fields.string("x"))));
       case "EC P-256" ->
-          new JsonWebKey(
-              id, p256(base64Url(fields.string("x")), base64Url(fields.string("y"))));
+          new JsonWebKey(id, p256(base64Url(fields.string("x")), base64Url(fields.string("y"))));
       default -> null;
     };
   }

@@ -9,6 +9,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,13 +51,13 @@ final class SseReader {
   /**
    * The next event, or null at the end of the stream.
    *
-   * @param nanos how long it may be silent
+   * @param patience how many nanoseconds it may be silent, asked for before each wait
    */
-  @Nullable Event next(long nanos) throws IOException, InterruptedException, MalformedException {
+  @Nullable Event next(LongSupplier patience) throws IOException, InterruptedException, MalformedException {
     while (true) {
       ByteBuffer piece = pieces.peekFirst();
       if (piece == null) {
-        List<ByteBuffer> more = body.next(nanos);
+        List<ByteBuffer> more = body.next(patience.getAsLong());
         if (more == null) {
           return null;
         }
@@ -97,7 +98,10 @@ final class SseReader {
     String text;
     try {
       text =
-          StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(line, 0, lineLength)).toString();
+          StandardCharsets.UTF_8
+              .newDecoder()
+              .decode(ByteBuffer.wrap(line, 0, lineLength))
+              .toString();
     } catch (CharacterCodingException e) {
       throw new MalformedException("an event that is not UTF-8");
     }

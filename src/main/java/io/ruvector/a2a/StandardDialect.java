@@ -107,8 +107,7 @@ record StandardDialect(URI endpoint, Codec codec) implements Dialect {
   @Override
   public Source resubscribe(String taskId, @Nullable Instant since) {
     return new Source(
-        endpoint,
-        new Rpc(method("SubscribeToTask", "tasks/resubscribe"), Map.of("id", taskId)));
+        endpoint, new Rpc(method("SubscribeToTask", "tasks/resubscribe"), Map.of("id", taskId)));
   }
 
   @Override

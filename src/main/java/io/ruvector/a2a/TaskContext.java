@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Where a task stands in a chain of agents that hand work to each other: what rvagent's servers
- * refuse a chain by that is too long or meets an agent again. Whoever is no agent need not give one.
+ * refuse a chain by that is too long or meets an agent again. Whoever is no agent need not give
+ * one.
  *
  * @param traceId what all tasks of the chain have in common
  * @param parentTaskId the task that this one is for, or null

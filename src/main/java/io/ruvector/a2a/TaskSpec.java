@@ -85,8 +85,7 @@ public record TaskSpec(
 
   /** This with another id. */
   public TaskSpec id(String id) {
-    return new TaskSpec(
-        id, skill, message, metadata, policy, estimate, context, idempotent);
+    return new TaskSpec(id, skill, message, metadata, policy, estimate, context, idempotent);
   }
 
   /**
@@ -108,27 +107,18 @@ public record TaskSpec(
 
   /** This with limits. */
   public TaskSpec policy(TaskPolicy policy) {
-    return new TaskSpec(
-        id, skill, message, metadata, policy, estimate, context, idempotent);
+    return new TaskSpec(id, skill, message, metadata, policy, estimate, context, idempotent);
   }
 
   /** This with what it will cost: more than its policy allows is refused before it is sent. */
   public TaskSpec estimate(double costUsd, long tokens) {
     return new TaskSpec(
-        id,
-        skill,
-        message,
-        metadata,
-        policy,
-        new Estimate(costUsd, tokens),
-        context,
-        idempotent);
+        id, skill, message, metadata, policy, new Estimate(costUsd, tokens), context, idempotent);
   }
 
   /** This in a chain of agents. */
   public TaskSpec context(TaskContext context) {
-    return new TaskSpec(
-        id, skill, message, metadata, policy, estimate, context, idempotent);
+    return new TaskSpec(id, skill, message, metadata, policy, estimate, context, idempotent);
   }
 
   /** This, and whether it may be sent again where the connection fails. */

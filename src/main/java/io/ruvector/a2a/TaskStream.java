@@ -73,8 +73,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
     }
   }
 
-  static TaskStream of(
-      A2aClient client, TaskSpec spec, @Nullable Duration limit, Runnable onEnd) {
+  static TaskStream of(A2aClient client, TaskSpec spec, @Nullable Duration limit, Runnable onEnd) {
     Dialect dialect = client.dialect();
     SseReader source = client.open(dialect.subscribe(spec));
     if (!dialect.isAlwaysWaiting()) {
@@ -166,7 +165,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
   private void read() {
     SseReader.Event event;
     try {
-      event = source.next(patience());
+      event = source.next(this::patience);
       if (event != null) {
         dialect.updates(event, taskId).forEach(this::accept);
         return;
@@ -202,7 +201,8 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
     String task = taskId;
     if (limit != null && deadline - System.nanoTime() <= 0) {
       return task == null
-          ? new PolicyViolationException("a task has taken longer than the %s allowed".formatted(limit))
+          ? new PolicyViolationException(
+              "a task has taken longer than the %s allowed".formatted(limit))
           : client.overdue(task, limit);
     }
     return TransportException.timeout(

@@ -42,7 +42,8 @@ public final class Trust {
   }
 
   /**
-   * Agents of rvagent by their ids: SHAKE-256 hashes of their keys, 64 lowercase hexadecimal digits.
+   * Agents of rvagent by their ids: SHAKE-256 hashes of their keys, 64 lowercase hexadecimal
+   * digits.
    *
    * @throws IllegalArgumentException if one is no such id
    */

@@ -39,10 +39,10 @@ public interface TrustStore {
   static TrustStore file(Path file) {
     return (origin, agentId) -> {
       try (FileChannel lockFile =
-              FileChannel.open(
-                  file.resolveSibling(file.getFileName() + ".lock"),
-                  StandardOpenOption.CREATE,
-                  StandardOpenOption.WRITE)) {
+          FileChannel.open(
+              file.resolveSibling(file.getFileName() + ".lock"),
+              StandardOpenOption.CREATE,
+              StandardOpenOption.WRITE)) {
         // A lock of the system is one of the process: threads need another.
         synchronized (TrustStore.class) {
           try (FileLock lock = lockFile.lock()) {

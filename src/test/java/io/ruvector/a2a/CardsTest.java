@@ -101,7 +101,8 @@ class CardsTest {
     refused(() -> rvagent(card, Trust.pinned("0".repeat(64))), "not pinned");
     PublicKey other = ed25519().getPublic();
     refused(() -> rvagent(card, Trust.pinned(other)), "not pinned");
-    refused(() -> rvagent(card.replaceFirst("\"signature\"", "\"x\""), Trust.anySigned()), "unsigned");
+    refused(
+        () -> rvagent(card.replaceFirst("\"signature\"", "\"x\""), Trust.anySigned()), "unsigned");
     refused(
         () -> rvagent(card.replace("\"name\":\"peer\"", "\"name\":\"pear\""), Trust.anySigned()),
         "not that of the key");
@@ -120,8 +121,7 @@ class CardsTest {
         }) {
       assertThrows(
           CardSignatureInvalidException.class,
-          () ->
-              rvagent(card.replace((String) change[0], (String) change[1]), Trust.anySigned()));
+          () -> rvagent(card.replace((String) change[0], (String) change[1]), Trust.anySigned()));
     }
     String twice = card.replace("\"one\":1.0", "\"one\":1.0,\"one\":1.0");
     assertThrows(TransportException.class, () -> rvagent(twice, Trust.anySigned()));
@@ -156,8 +156,7 @@ class CardsTest {
 
   /** A small card, as upstream signs it; what is signed is written out, not computed. */
   private static String signedRvagent(KeyPair keys) throws GeneralSecurityException {
-    String text =
-        "{\"metadata\":{\"ruvector\":{\"n\":1.0}},\"name\":\"\\té\",\"url\":\"a\"}";
+    String text = "{\"metadata\":{\"ruvector\":{\"n\":1.0}},\"name\":\"\\té\",\"url\":\"a\"}";
     String signature =
         "{\"alg\":\"ed25519-hex\",\"public_key\":\"%s\",\"signature\":\"%s\"}"
             .formatted(
@@ -174,11 +173,9 @@ class CardsTest {
     String header = base64Url(utf8("{\"alg\":\"" + alg + "\"}"));
     String algorithm = alg.equals("ES256") ? "SHA256withECDSAinP1363Format" : "Ed25519";
     byte[] signature = sign(algorithm, keys, header + "." + base64Url(utf8(payload)));
-    return payload
-            .replace("\"n\":1", "\"n\":1.0")
-            .replaceFirst("}$", "")
-            + ",\"url\":\"x\",\"skills\":[],\"signatures\":[{\"protected\":\"%s\",\"signature\":\"%s\"}]}"
-                .formatted(header, base64Url(signature));
+    return payload.replace("\"n\":1", "\"n\":1.0").replaceFirst("}$", "")
+        + ",\"url\":\"x\",\"skills\":[],\"signatures\":[{\"protected\":\"%s\",\"signature\":\"%s\"}]}"
+            .formatted(header, base64Url(signature));
   }
 
   /** Tries every value of every byte of a range. */
@@ -218,8 +215,7 @@ class CardsTest {
     changeEveryByte(Cards::rvagent, signed, Trust.anySigned(), 0, utf8(signed).length, ALL);
     String recorded = Recorded.card().replaceFirst("^\\{", "{ ");
     int[] oneBit = {1 << Seed.random("everyByte").nextInt(8)};
-    changeEveryByte(
-        Cards::rvagent, recorded, Trust.anySigned(), 0, utf8(recorded).length, oneBit);
+    changeEveryByte(Cards::rvagent, recorded, Trust.anySigned(), 0, utf8(recorded).length, oneBit);
   }
 
   @Test
@@ -251,8 +247,8 @@ class CardsTest {
     assertTrue(!accepted.card().more().containsKey("preferredTransport"));
 
     refused(() -> standard(card.replace("1.2.3", "1.2.4"), trust), "none of the card's");
-    String otherKey = Recorded.file("standard/keys-%s.json".formatted(
-        alg.equals("ES256") ? "EdDSA" : "ES256"));
+    String otherKey =
+        Recorded.file("standard/keys-%s.json".formatted(alg.equals("ES256") ? "EdDSA" : "ES256"));
     refused(() -> standard(card, Trust.pinnedJwks(otherKey)), "none of the card's");
     String otherName = Recorded.file("standard/keys-" + alg + ".json").replace("k1", "k2");
     refused(() -> standard(card, Trust.pinnedJwks(otherName)), "none of the card's");

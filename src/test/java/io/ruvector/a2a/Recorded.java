@@ -39,8 +39,7 @@ final class Recorded {
   }
 
   /** The id of the agent whose card was recorded. */
-  static final String AGENT_ID =
-      "bb42f5a06cec4f36e3e9173236e88cdba7aa1a7bf737f6c6c372aa4c9268573e";
+  static final String AGENT_ID = "bb42f5a06cec4f36e3e9173236e88cdba7aa1a7bf737f6c6c372aa4c9268573e";
 
   /** A server that has the recorded card, and leaves everything else to a script. */
   static ScriptedServer server(ScriptedServer.Script script) {

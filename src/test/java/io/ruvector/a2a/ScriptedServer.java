@@ -137,8 +137,7 @@ final class ScriptedServer implements AutoCloseable {
     out.flush();
   }
 
-  static void status(OutputStream out, int status, String headers, String body)
-      throws IOException {
+  static void status(OutputStream out, int status, String headers, String body) throws IOException {
     write(
         out,
         "HTTP/1.1 %d Said\r\n%sconnection: close\r\ncontent-length: %d\r\n\r\n%s"
