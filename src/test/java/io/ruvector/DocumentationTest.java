@@ -73,22 +73,30 @@ class DocumentationTest {
 
   /** The names that snippets use without declaring them are its parameters. */
   private static String snippetClass(int n, String index, String code) {
-    String parameters = "float[][] rows, float[] query" + (index.isEmpty() ? "" : ", " + index);
+    String parameters =
+        "float[][] rows, float[] query, String agentId" + (index.isEmpty() ? "" : ", " + index);
     return """
-        import io.ruvector.*;
-        import io.ruvector.index.*;
-        import io.ruvector.lake.*;
-        class Snippet%d {
-          void run(%s) throws Exception {
-        %s
-          }
-        }
-        """
+    import io.ruvector.*;
+    import io.ruvector.a2a.*;
+    import io.ruvector.index.*;
+    import io.ruvector.lake.*;
+    import java.net.URI;
+    import java.time.Duration;
+    class Snippet%d {
+      void run(%s) throws Exception {
+    %s
+      }
+    }
+    """
         .formatted(n, parameters, code);
   }
 
   @ParameterizedTest
-  @CsvSource({"1-hello-vectors.md, HelloVectors", "2-warm-restart.md, WarmRestart"})
+  @CsvSource({
+    "1-hello-vectors.md, HelloVectors",
+    "2-warm-restart.md, WarmRestart",
+    "4-multi-agent-dispatch.md, MultiAgentDispatch"
+  })
   void tutorials(String file, String name) throws Exception {
     String program = Files.readString(TUTORIALS.resolve(name + ".java"));
     String text = Files.readString(TUTORIALS.resolve(file));

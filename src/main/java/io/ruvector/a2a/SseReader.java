@@ -53,7 +53,8 @@ final class SseReader {
    *
    * @param patience how many nanoseconds it may be silent, asked for before each wait
    */
-  @Nullable Event next(LongSupplier patience) throws IOException, InterruptedException, MalformedException {
+  @Nullable Event next(LongSupplier patience)
+      throws IOException, InterruptedException, MalformedException {
     while (true) {
       ByteBuffer piece = pieces.peekFirst();
       if (piece == null) {

@@ -14,6 +14,7 @@ import picocli.CommandLine.Option;
       IndexCommand.class,
       SearchCommand.class,
       LakeCommand.class,
+      A2aCommand.class,
       TuneCommand.class,
       RecommendCommand.class,
       BenchCommand.class,

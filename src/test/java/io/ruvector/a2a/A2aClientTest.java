@@ -31,10 +31,10 @@ class A2aClientTest {
 
   private static String status(int i, boolean isFinal) {
     return """
-        event: status
-        data: {"id":"t1","status":{"state":"%s","timestamp":"2026-11-23T14:26:%02dZ"},"final":%s}
+    event: status
+    data: {"id":"t1","status":{"state":"%s","timestamp":"2026-11-23T14:26:%02dZ"},"final":%s}
 
-        """
+    """
         .formatted(isFinal ? "completed" : "working", i, isFinal);
   }
 
@@ -64,7 +64,8 @@ class A2aClientTest {
 
   @Test
   void whereNoAgentIs() {
-    try (var server = new ScriptedServer((request, out) -> ScriptedServer.status(out, 404, "", ""))) {
+    try (var server =
+        new ScriptedServer((request, out) -> ScriptedServer.status(out, 404, "", ""))) {
       assertThrows(
           TransportException.class, () -> A2aClient.connect(server.uri(), Trust.anySigned()));
       server.close();
@@ -92,8 +93,7 @@ class A2aClientTest {
           () -> A2aClient.connect(silent.uri(), Trust.anySigned(), options));
     }
     try (var silent = Recorded.server((request, out) -> ScriptedServer.hold());
-        var agent =
-            Recorded.connect(silent, options.requestTimeout(Duration.ofSeconds(20)))) {
+        var agent = Recorded.connect(silent, options.requestTimeout(Duration.ofSeconds(20)))) {
       assertThrows(TransportException.class, () -> agent.send(HELLO));
     }
     // Half of an answer is none.
@@ -154,8 +154,7 @@ class A2aClientTest {
 
   @Test
   void credentials() {
-    A2aOptions options =
-        A2aOptions.defaults().bearerToken("secret").header("X-Key", "other");
+    A2aOptions options = A2aOptions.defaults().bearerToken("secret").header("X-Key", "other");
     assertFalse(options.toString().contains("secret") || options.toString().contains("other"));
     try (var server = done();
         var agent = Recorded.connect(server, options)) {

@@ -132,7 +132,10 @@ class HostileServerTest {
                     out,
                     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
                         + "transfer-encoding: chunked\r\n\r\n400\r\nevent: sta")),
-        stream("silence", "was silent for PT0.5S", (request, out) -> {
+        stream(
+            "silence",
+            "was silent for PT0.5S",
+            (request, out) -> {
               ScriptedServer.events(out);
               ScriptedServer.hold();
             }),
@@ -146,7 +149,9 @@ class HostileServerTest {
             "answers 500: oh no?[31m",
             (request, out) -> ScriptedServer.status(out, 500, "", "oh no\u001b[31m\nmore")),
         stream(
-            "garbage instead of HTTP", "", (request, out) -> ScriptedServer.write(out, "x\r\n\r\n")),
+            "garbage instead of HTTP",
+            "",
+            (request, out) -> ScriptedServer.write(out, "x\r\n\r\n")),
         stream("nothing", "", (request, out) -> {}));
   }
 
@@ -205,9 +210,9 @@ class HostileServerTest {
         stream("nothing", "nothing where JSON", (request, out) -> ScriptedServer.json(out, "")),
         stream("null", "expected: an object", (request, out) -> ScriptedServer.json(out, "null")),
         stream(
-            "neither result nor error", "expected: an object",
-            (request, out) ->
-                ScriptedServer.json(out, "{\"id\":\"%s\"}".formatted(request.id()))),
+            "neither result nor error",
+            "expected: an object",
+            (request, out) -> ScriptedServer.json(out, "{\"id\":\"%s\"}".formatted(request.id()))),
         stream(
             "an answer to another call",
             "that to call",
@@ -236,8 +241,7 @@ class HostileServerTest {
           try (var server = Recorded.server(script);
               var agent = Recorded.connect(server, OPTIONS)) {
             var failure =
-                assertThrows(
-                    TransportException.class, () -> agent.send(TaskSpec.of("echo", "x")));
+                assertThrows(TransportException.class, () -> agent.send(TaskSpec.of("echo", "x")));
             assertTrue(String.valueOf(failure.getMessage()).contains(reason), failure.toString());
             assertEquals(1, server.calls("tasks/send"), "it was sent again");
           }
@@ -283,7 +287,15 @@ class HostileServerTest {
   void lineEndsOfEveryKind() throws Exception {
     var body = new BodyQueue();
     String text =
-        "\ufeff: c\r\nevent: a\rdata: 1\ndata:2\r\n\r\ndata\n\nid: 7\nretry: 1\nunknown\ndata:  é \r\r";
+        "\ufeff: c\r\n"
+            + "event: a\r"
+            + "data: 1\n"
+            + "data:2\r\n\r\n"
+            + "data\n\n"
+            + "id: 7\n"
+            + "retry: 1\n"
+            + "unknown\n"
+            + "data:  é \r\r";
     // One byte at a time, so that every end is cut apart.
     for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
       body.onNext(List.of(java.nio.ByteBuffer.wrap(new byte[] {b})));

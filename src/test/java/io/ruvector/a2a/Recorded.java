@@ -5,10 +5,10 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 
 /** Exchanges with upstream's server as they were recorded; see the README beside them. */
-final class Recorded {
+public final class Recorded {
   private Recorded() {}
 
-  static String file(String name) {
+  public static String file(String name) {
     try (InputStream in = Recorded.class.getResourceAsStream(name)) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
@@ -17,32 +17,33 @@ final class Recorded {
   }
 
   /** The body of a recorded response. */
-  static String body(String name) {
+  public static String body(String name) {
     String text = file("rvagent/" + name + ".txt").replace("\r\n", "\n");
     int head = text.indexOf("\n\n", text.indexOf("HTTP/1.1 "));
     return text.substring(head + 2, text.indexOf("# curl-exit")).strip();
   }
 
   /** The recorded answer to a call, as if to this one. */
-  static String answer(String name, ScriptedServer.Request request) {
+  public static String answer(String name, ScriptedServer.Request request) {
     return body(name)
         .replaceFirst("\"id\":(\"r1\"|\\d+|null)}$", "\"id\":\"" + request.id() + "\"}");
   }
 
   /** The events of a recorded stream, in the form in which they were received. */
-  static String events(String name) {
+  public static String events(String name) {
     return body(name) + "\n\n";
   }
 
-  static String card() {
+  public static String card() {
     return body("card");
   }
 
   /** The id of the agent whose card was recorded. */
-  static final String AGENT_ID = "bb42f5a06cec4f36e3e9173236e88cdba7aa1a7bf737f6c6c372aa4c9268573e";
+  public static final String AGENT_ID =
+      "bb42f5a06cec4f36e3e9173236e88cdba7aa1a7bf737f6c6c372aa4c9268573e";
 
   /** A server that has the recorded card, and leaves everything else to a script. */
-  static ScriptedServer server(ScriptedServer.Script script) {
+  public static ScriptedServer server(ScriptedServer.Script script) {
     return new ScriptedServer(
         (request, out) -> {
           switch (request.path()) {
@@ -53,11 +54,11 @@ final class Recorded {
         });
   }
 
-  static A2aClient connect(ScriptedServer server) {
+  public static A2aClient connect(ScriptedServer server) {
     return connect(server, A2aOptions.defaults());
   }
 
-  static A2aClient connect(ScriptedServer server, A2aOptions options) {
+  public static A2aClient connect(ScriptedServer server, A2aOptions options) {
     return A2aClient.connect(server.uri(), Trust.pinned(AGENT_ID), options);
   }
 }

@@ -157,8 +157,7 @@ class RecordedExchangesTest {
                   if (request.method().equals("POST")) {
                     String answer = Recorded.file("rvagent/sse-live-sendresult.json");
                     ScriptedServer.json(
-                        out,
-                        answer.strip().replaceFirst("\"r1\"}$", "\"" + request.id() + "\"}"));
+                        out, answer.strip().replaceFirst("\"r1\"}$", "\"" + request.id() + "\"}"));
                   } else {
                     ScriptedServer.events(out);
                     ScriptedServer.write(out, Recorded.events("sse-live"));
@@ -202,8 +201,7 @@ class RecordedExchangesTest {
       List<TaskUpdate> updates = all(unknown);
       assertEquals(1, updates.size());
       assertEquals(
-          TaskState.FAILED,
-          assertInstanceOf(TaskUpdate.Status.class, updates.getFirst()).state());
+          TaskState.FAILED, assertInstanceOf(TaskUpdate.Status.class, updates.getFirst()).state());
     }
   }
 

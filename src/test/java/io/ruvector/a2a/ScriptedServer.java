@@ -17,22 +17,22 @@ import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** An HTTP server on loopback that says what a test wants, byte by byte, however wrong. */
-final class ScriptedServer implements AutoCloseable {
+public final class ScriptedServer implements AutoCloseable {
   /** A request; the names of headers are in lower case. */
-  record Request(String method, String path, Map<String, String> headers, String body) {
+  public record Request(String method, String path, Map<String, String> headers, String body) {
     /** The id of the JSON-RPC call in it. */
-    String id() {
+    public String id() {
       return body.replaceFirst("(?s).*\"id\":\"(\\d+)\",\"method\".*", "$1");
     }
 
-    boolean calls(String method) {
+    public boolean calls(String method) {
       return body.contains("\"method\":\"" + method + "\"");
     }
   }
 
   /** Answers requests; the connection is closed after each. */
   @FunctionalInterface
-  interface Script {
+  public interface Script {
     void answer(Request request, OutputStream out) throws Exception;
   }
 
@@ -45,7 +45,7 @@ final class ScriptedServer implements AutoCloseable {
     return listener;
   }
 
-  ScriptedServer(Script script) {
+  public ScriptedServer(Script script) {
     this.script = script;
     try {
       listener = new ServerSocket(0, 1_000, InetAddress.getLoopbackAddress());
@@ -55,17 +55,17 @@ final class ScriptedServer implements AutoCloseable {
     Thread.ofPlatform().daemon().name("scripted-server").start(this::accept);
   }
 
-  URI uri() {
+  public URI uri() {
     return URI.create("http://127.0.0.1:" + listener().getLocalPort());
   }
 
   /** What was asked for until now. */
-  List<Request> requests() {
+  public List<Request> requests() {
     return requests;
   }
 
   /** How many times a method was called. */
-  long calls(String method) {
+  public long calls(String method) {
     return requests.stream().filter(request -> request.calls(method)).count();
   }
 
@@ -132,34 +132,35 @@ final class ScriptedServer implements AutoCloseable {
     }
   }
 
-  static void write(OutputStream out, String text) throws IOException {
+  public static void write(OutputStream out, String text) throws IOException {
     out.write(text.getBytes(StandardCharsets.UTF_8));
     out.flush();
   }
 
-  static void status(OutputStream out, int status, String headers, String body) throws IOException {
+  public static void status(OutputStream out, int status, String headers, String body)
+      throws IOException {
     write(
         out,
         "HTTP/1.1 %d Said\r\n%sconnection: close\r\ncontent-length: %d\r\n\r\n%s"
             .formatted(status, headers, body.getBytes(StandardCharsets.UTF_8).length, body));
   }
 
-  static void json(OutputStream out, String body) throws IOException {
+  public static void json(OutputStream out, String body) throws IOException {
     status(out, 200, "content-type: application/json\r\n", body);
   }
 
   /** The result of a call. */
-  static void result(OutputStream out, Request request, String result) throws IOException {
+  public static void result(OutputStream out, Request request, String result) throws IOException {
     json(out, "{\"jsonrpc\":\"2.0\",\"result\":%s,\"id\":\"%s\"}".formatted(result, request.id()));
   }
 
   /** The head of a stream of events, whose end is that of the connection. */
-  static void events(OutputStream out) throws IOException {
+  public static void events(OutputStream out) throws IOException {
     write(out, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n");
   }
 
   /** Waits until the client closes the connection, or the test is over. */
-  static void hold() throws InterruptedException {
+  public static void hold() throws InterruptedException {
     Thread.sleep(20_000);
   }
 }
