@@ -53,7 +53,7 @@ final class Http implements AutoCloseable {
   /** Scheme, host and port, which credentials may be sent to. */
   static URI origin(URI uri) {
     String scheme = String.valueOf(uri.getScheme()).toLowerCase(Locale.ROOT);
-    if (!scheme.equals("http") && !scheme.equals("https") || uri.getHost() == null) {
+    if (!(scheme.equals("http") || scheme.equals("https")) || uri.getHost() == null) {
       throw Checks.illegal("uri", uri, "http:// or https:// and a host");
     }
     int port = uri.getPort() >= 0 ? uri.getPort() : scheme.equals("https") ? 443 : 80;

@@ -45,7 +45,7 @@ public interface TrustStore {
               StandardOpenOption.WRITE)) {
         // A lock of the system is one of the process: threads need another.
         synchronized (TrustStore.class) {
-          try (FileLock lock = lockFile.lock()) {
+          try (FileLock _ = lockFile.lock()) {
             if (Files.exists(file)) {
               for (String line : Files.readAllLines(file)) {
                 if (line.startsWith(origin + " ")) {

@@ -3,6 +3,7 @@ package io.ruvector.a2a;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -19,10 +20,10 @@ import org.junit.jupiter.api.Timeout;
  * Gate G2, as far as a test may: a stream beside searches loses nothing and holds up no virtual
  * thread, though there is but one carrier for all of them.
  */
-@Timeout(180)
+@Timeout(400)
 class ThreadsTest {
   /** Rounds that a busy machine may spoil. */
-  private static final int ROUNDS = 5;
+  private static final int ROUNDS = 3;
 
   /** An agent that makes 1,000 updates, one each millisecond. */
   private static void pace(OutputStream out) throws IOException {
@@ -104,6 +105,9 @@ class ThreadsTest {
         assertEquals(0, counted.lost());
         assertTrue(counted.searches() > 0);
       } while (counted.share() < 0.8 && ++round < ROUNDS);
+      assumeTrue(
+          counted.share() >= 0.8 || counted.control() >= 0.9,
+          "the machine is too busy: a thread of the system missed beats too: " + counted);
       assertTrue(counted.share() >= 0.8, counted.toString());
     }
   }
