@@ -162,6 +162,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
     }
   }
 
+  @SuppressWarnings("ThreadPriorityCheck") // a matter of fairness, not of order
   private void read() {
     SseReader.Event event;
     try {
