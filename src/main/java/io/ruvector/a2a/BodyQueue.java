@@ -76,23 +76,23 @@ final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
   @SuppressWarnings("unchecked") // lists are pieces
   @Nullable List<ByteBuffer> next(long nanos) throws IOException, InterruptedException {
     Object next = arrived.poll(nanos, TimeUnit.NANOSECONDS);
-    switch (next) {
+    return switch (next) {
       case null -> throw new HttpTimeoutException("nothing came");
       case List<?> piece -> {
         Flow.Subscription source = source();
         if (source != null) {
           source.request(1);
         }
-        return (List<ByteBuffer>) piece;
+        yield (List<ByteBuffer>) piece;
       }
       case IOException failure -> throw failure;
       case RuntimeException failure -> throw failure;
       case Throwable failure -> throw new IOException(failure);
       default -> {
         arrived.add(END);
-        return null;
+        yield null;
       }
-    }
+    };
   }
 
   private synchronized Flow.@Nullable Subscription source() {
