@@ -3,6 +3,7 @@
 Environment: ROOT, the checkout; CACHE, a folder for downloads; JAVA_HOME; CLASSPATH, the command line's jar.
 """
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -29,6 +30,12 @@ def cli(*args, status=0):
     run = subprocess.run([*JAVA, 'io.ruvector.cli.Main', *map(str, args)], capture_output=True, text=True)
     assert run.returncode == status, (args, run.returncode, run.stdout, run.stderr)
     return run.stderr if status else run.stdout
+
+
+def cli_failing(*args, status=1):
+    run = subprocess.run([*JAVA, 'io.ruvector.cli.Main', *map(str, args)], capture_output=True, text=True)
+    assert run.returncode == status, (args, run.returncode, run.stdout, run.stderr)
+    return run
 
 
 def hits(text, k):
@@ -155,6 +162,51 @@ class Interop(unittest.TestCase):
             shipped = ROOT / 'src/cli/resources/io/ruvector/cli/demo' / name
             self.assertEqual(shipped.read_bytes(), (self.folder / 'words' / name).read_bytes(), name)
         self.assertEqual(np.load(self.folder / 'words/words.npy').shape, (20_000, 100))
+
+
+class Agents(unittest.TestCase):
+    """The command line against the server of a2a-sdk."""
+
+    def serve(self, *args):
+        server = subprocess.Popen([sys.executable, ROOT / 'testing/a2a-sdk-server/server.py', *args],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.stdin.close)
+        url, keys = server.stdout.readline().split(' ', 1)
+        file = tempfile.NamedTemporaryFile('w', suffix='.json')
+        self.addCleanup(file.close)
+        file.write(keys)
+        file.flush()
+        return url, file.name
+
+    def check(self, url, trust):
+        options = '--trust', trust
+        text = cli('a2a', 'stream', url, 'stream', 'go', *options, '--metadata', 'n=5')
+        self.assertEqual(text.strip(), 'chunk 0chunk 1')
+        text = cli('a2a', 'send', url, 'echo', 'é😀', *options, '--format', 'json')
+        self.assertEqual(json.loads(text)[0]['text'], 'é😀')
+        self.assertIn('boom', cli_failing('a2a', 'send', url, 'fail', 'x', *options).stdout)
+        self.assertIn('Task not found', cli_failing('a2a', 'get', url, 'x', *options, status=3).stderr)
+        slow = cli_failing('a2a', 'stream', url, 'slow', 'x', *options, '--metadata', 'ms=60000', '--max-seconds', 1)
+        self.assertIn('has taken longer', slow.stderr)
+
+    def test_signed_cards(self):
+        for algorithm in 'ES256', 'EdDSA':
+            with self.subTest(algorithm):
+                url, keys = self.serve(algorithm)
+                self.check(url, keys)
+                _, others = self.serve(algorithm)
+                self.assertIn('pinned', cli_failing('a2a', 'card', url, '--trust', others, status=3).stderr)
+
+    def test_version_0_3(self):
+        url, keys = self.serve('ES256', '0.3')
+        self.check(url, keys)
+
+    def test_unsigned_card(self):
+        url, _ = self.serve('none')
+        self.assertIn('unsigned', cli_failing('a2a', 'card', url, '--trust', 'any-signed', status=3).stderr)
+        self.check(url, 'insecure')
 
 
 class Result(unittest.TextTestResult):

@@ -15,6 +15,7 @@ module io.ruvector {
   requires static org.jspecify;
 
   exports io.ruvector;
+  exports io.ruvector.a2a;
   exports io.ruvector.embed;
   exports io.ruvector.index;
   exports io.ruvector.lake;

@@ -47,6 +47,22 @@ public class RuVectorException extends RuntimeException {
     EMBED,
     /** The time given to a search ran out. */
     DEADLINE,
+    /** An agent's card is unsigned, or not signed by whom it should be. */
+    CARD_SIGNATURE_INVALID,
+    /** A task would break, or broke, its policy. */
+    POLICY_VIOLATION,
+    /** More tasks than a budget allows. */
+    BUDGET_EXCEEDED,
+    /** A chain of agents is too long, or meets an agent again. */
+    RECURSION_LIMIT,
+    /** An agent wants to be told who calls. */
+    UNAUTHORIZED,
+    /** A task that its agent does not know. */
+    UNKNOWN_TASK,
+    /** An agent cannot be reached, or what it answers is not of its protocol. */
+    TRANSPORT,
+    /** An agent refused a request for another reason, which its message and number tell. */
+    AGENT,
     /** The native code failed in a way that is a fault of this library. */
     PANIC,
     /** An earlier {@link #PANIC} inside a change has made the index unusable. */

@@ -75,13 +75,16 @@ class DocumentationTest {
 
   /** The names that snippets use without declaring them are its parameters. */
   private static String snippetClass(int n, String handles, String code) {
-    String parameters = "float[][] rows, float[] query, List<String> corpus" + handles;
+    String parameters = "float[][] rows, float[] query, List<String> corpus, String agentId" + handles;
     return """
         import io.ruvector.*;
+        import io.ruvector.a2a.*;
         import io.ruvector.embed.*;
         import io.ruvector.index.*;
         import io.ruvector.lake.*;
+        import java.net.URI;
         import java.nio.file.Path;
+        import java.time.Duration;
         import java.util.List;
         class Snippet%d {
           void run(%s) throws Exception {
@@ -96,7 +99,8 @@ class DocumentationTest {
   @CsvSource({
     "1-hello-vectors.md, HelloVectors, false",
     "2-warm-restart.md, WarmRestart, false",
-    "3-text-to-search.md, TextToSearch, true"
+    "3-text-to-search.md, TextToSearch, true",
+    "4-multi-agent-dispatch.md, MultiAgentDispatch, false"
   })
   void tutorials(String file, String name, boolean takesModel) throws Exception {
     String program = Files.readString(TUTORIALS.resolve(name + ".java"));

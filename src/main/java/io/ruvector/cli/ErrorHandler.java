@@ -48,6 +48,7 @@ final class ErrorHandler {
       case RuVectorException e ->
           switch (e.code()) {
             case PANIC, POISONED, INTERNAL -> ExitCode.FAULT;
+            case UNKNOWN_TASK, CARD_SIGNATURE_INVALID -> ExitCode.NOT_FOUND;
             default -> ExitCode.DATA;
           };
       case IllegalArgumentException e -> ExitCode.USAGE;

@@ -15,6 +15,7 @@ import picocli.CommandLine.Option;
       SearchCommand.class,
       EmbedCommand.class,
       LakeCommand.class,
+      A2aCommand.class,
       TuneCommand.class,
       RecommendCommand.class,
       BenchCommand.class,

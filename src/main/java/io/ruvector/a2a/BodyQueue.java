@@ -1,0 +1,115 @@
+package io.ruvector.a2a;
+
+import java.io.IOException;
+import java.net.http.HttpResponse.BodySubscriber;
+import java.net.http.HttpTimeoutException;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Flow;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The body of a response, taken piece by piece by a thread that may wait for each: no more is read
+ * from the connection than a few pieces ahead.
+ */
+final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
+  /** Pieces are what one read of a socket brought, up to 16 KiB. */
+  private static final int AHEAD = 4;
+
+  private static final Object END = new Object();
+
+  private final BlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
+  private Flow.@Nullable Subscription subscription;
+  private boolean closed;
+
+  @Override
+  public CompletionStage<BodyQueue> getBody() {
+    return CompletableFuture.completedStage(this);
+  }
+
+  @Override
+  public void onSubscribe(Flow.Subscription subscription) {
+    if (subscribed(subscription)) {
+      subscription.request(AHEAD);
+    } else {
+      subscription.cancel();
+    }
+  }
+
+  private synchronized boolean subscribed(Flow.Subscription subscription) {
+    this.subscription = subscription;
+    return !closed;
+  }
+
+  @Override
+  public void onNext(List<ByteBuffer> piece) {
+    arrived.add(piece);
+  }
+
+  @Override
+  public void onError(Throwable failure) {
+    arrived.add(failure);
+  }
+
+  @Override
+  public void onComplete() {
+    arrived.add(END);
+  }
+
+  /** Ends the body with a failure that is not its own, for whoever waits for a piece. */
+  void fail(Throwable failure) {
+    arrived.add(failure);
+  }
+
+  /**
+   * The next piece, or null at the end.
+   *
+   * @param nanos how long to wait for it
+   * @throws HttpTimeoutException if that is not enough
+   * @throws IOException if the connection fails
+   */
+  @SuppressWarnings("unchecked") // lists are pieces
+  @Nullable List<ByteBuffer> next(long nanos) throws IOException, InterruptedException {
+    Object next = arrived.poll(nanos, TimeUnit.NANOSECONDS);
+    return switch (next) {
+      case null -> throw new HttpTimeoutException("nothing came");
+      case List<?> piece -> {
+        Flow.Subscription source = source();
+        if (source != null) {
+          source.request(1);
+        }
+        yield (List<ByteBuffer>) piece;
+      }
+      case IOException failure -> throw failure;
+      case RuntimeException failure -> throw failure;
+      case Throwable failure -> throw new IOException(failure);
+      default -> {
+        arrived.add(END);
+        yield null;
+      }
+    };
+  }
+
+  private synchronized Flow.@Nullable Subscription source() {
+    return subscription;
+  }
+
+  /** Ends the body, for whoever waits for a piece too, and the connection with it. */
+  @Override
+  public void close() {
+    Flow.Subscription source;
+    synchronized (this) {
+      closed = true;
+      source = subscription;
+    }
+    if (source != null) {
+      source.cancel();
+    }
+    arrived.add(END);
+  }
+}
