@@ -103,7 +103,20 @@ def pooled():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
 
 
+def swapped_profile():
+    """A colour profile that takes red for blue."""
+    from PIL import ImageCms
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    return profile.replace(b'rXYZ', b'????').replace(b'bXYZ', b'rXYZ').replace(b'????', b'bXYZ')
+
+
 def record(folder):
+    smooth = Image.fromarray(noise(2, 6, 8)).resize((40, 30), Image.Resampling.BICUBIC)
+    smooth.save(folder / 'plain.jpg', quality=90)
+    smooth.save(folder / 'profile.jpg', quality=90, icc_profile=swapped_profile())
+    smooth.convert('L').save(folder / 'gray.jpg', quality=90)
+    (folder / 'plain.rgb').write_bytes(np.asarray(Image.open(folder / 'plain.jpg')).tobytes())
+    (folder / 'gray.rgb').write_bytes(np.asarray(Image.open(folder / 'gray.jpg').convert('RGB')).tobytes())
     (folder / 'pooled.onnx').write_bytes(pooled().SerializeToString())
     random = np.random.default_rng(7)
     lines = []

@@ -15,6 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from embeddings import Embeddings  # noqa: F401: its tests run with those below
+from hub import Hub  # noqa: F401
+
+try:
+    from pictures import Pictures  # noqa: F401
+except unittest.SkipTest as skip:
+    print(f'skipped: {skip}')
 
 ROOT = Path(os.environ['ROOT'])
 CACHE = Path(os.environ['CACHE'])

@@ -11,8 +11,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Iterator;
 import javax.imageio.ImageIO;
+import javax.imageio.ImageReadParam;
 import javax.imageio.ImageReader;
+import javax.imageio.ImageTypeSpecifier;
 import javax.imageio.stream.ImageInputStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pictures of {@code java.desktop}, which is wanted by those alone who have them, as Pillow's
@@ -44,7 +47,9 @@ final class BufferedImages {
           throw new EmbedException(
               "%s has %d pixels, allowed: %d".formatted(file, pixels, ImagePixels.MAX_PIXELS));
         }
-        return pixels(reader.read(0));
+        ImageReadParam parameters = reader.getDefaultReadParam();
+        parameters.setDestinationType(unconverted(reader));
+        return pixels(reader.read(0, parameters));
       } finally {
         reader.dispose();
       }
@@ -54,6 +59,19 @@ final class BufferedImages {
           ? own
           : new EmbedException("%s cannot be read: %s".formatted(file, e.getMessage()), e);
     }
+  }
+
+  /** The type with the file's own profile, which JPEG's reader would apply; null: the usual one. */
+  private static @Nullable ImageTypeSpecifier unconverted(ImageReader reader) throws IOException {
+    Iterator<ImageTypeSpecifier> types = reader.getImageTypes(0);
+    while (types.hasNext()) {
+      ImageTypeSpecifier type = types.next();
+      ColorSpace space = type.getColorModel().getColorSpace();
+      if (space.getType() == ColorSpace.TYPE_RGB && !space.isCS_sRGB()) {
+        return type;
+      }
+    }
+    return null;
   }
 
   static ImagePixels pixels(BufferedImage image) {

@@ -23,6 +23,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -70,6 +71,19 @@ class ImageTest {
     ImagePixels pixels = BufferedImages.read(RECORDED.resolve(part[0]));
     assertEquals(part[1] + "x" + part[2], pixels.width() + "x" + pixels.height());
     assertEquals(part[3], HubServer.sha256(pixels.rgb()));
+  }
+
+  /** Decoders differ by a little, a profile that is applied by much more. */
+  @ParameterizedTest
+  @CsvSource({"plain.jpg, plain.rgb", "profile.jpg, plain.rgb", "gray.jpg, gray.rgb"})
+  void readsJpegAsPillowDoes(String file, String recorded) throws IOException {
+    byte[] expected = Files.readAllBytes(RECORDED.resolve(recorded));
+    byte[] found = BufferedImages.read(RECORDED.resolve(file)).rgb();
+    assertEquals(expected.length, found.length);
+    for (int i = 0; i < found.length; i++) {
+      int value = i;
+      assertEquals(expected[i] & 0xFF, found[i] & 0xFF, 4, () -> "value " + value);
+    }
   }
 
   @Test
