@@ -75,7 +75,8 @@ class DocumentationTest {
 
   /** The names that snippets use without declaring them are its parameters. */
   private static String snippetClass(int n, String handles, String code) {
-    String parameters = "float[][] rows, float[] query, List<String> corpus, String agentId" + handles;
+    String parameters =
+        "float[][] rows, float[] query, List<String> corpus, String agentId" + handles;
     return """
         import io.ruvector.*;
         import io.ruvector.a2a.*;
