@@ -296,7 +296,7 @@ public final class ModelCache {
       if (Files.exists(blob) && ContentHash.matches(found.hash(), blob)) {
         return;
       }
-      Files.createDirectories(blob.getParent());
+      Files.createDirectories(repo.blobs());
       Path partial = repo.partial(found.hash());
       boolean resumed = Files.exists(partial);
       download(hub, repo, file, found, partial);
@@ -317,7 +317,7 @@ public final class ModelCache {
         throw e;
       }
       Files.move(partial, blob, StandardCopyOption.ATOMIC_MOVE);
-      sync(blob.getParent());
+      sync(repo.blobs());
     }
   }
 
@@ -395,8 +395,12 @@ public final class ModelCache {
       return folder.resolve("models--" + name.replace("/", "--"));
     }
 
+    Path blobs() {
+      return root().resolve("blobs");
+    }
+
     Path blob(String hash) {
-      return root().resolve("blobs").resolve(hash);
+      return blobs().resolve(hash);
     }
 
     /** Not the name that Python's client uses: only who holds the lock may write it. */
@@ -443,7 +447,8 @@ public final class ModelCache {
       Path temporary = temporary(link);
       try {
         try {
-          Files.createSymbolicLink(temporary, link.getParent().relativize(blob(hash)));
+          Path target = link.resolveSibling("").relativize(blob(hash));
+          Files.createSymbolicLink(temporary, target);
         } catch (UnsupportedOperationException | FileSystemException e) {
           Files.copy(blob(hash), temporary);
         }

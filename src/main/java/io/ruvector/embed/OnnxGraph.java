@@ -170,7 +170,7 @@ final class OnnxGraph {
 
   private static void putVarint(ByteArrayOutputStream out, long value) {
     while ((value & ~0x7FL) != 0) {
-      out.write((int) (value & 0x7F | 0x80));
+      out.write((int) ((value & 0x7F) | 0x80));
       value >>>= 7;
     }
     out.write((int) value);

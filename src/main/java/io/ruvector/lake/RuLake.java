@@ -1355,9 +1355,23 @@ public final class RuLake implements AutoCloseable {
     }
     Entry entry = entry(target);
     Look.Served served = lake.warm(entry.names, bundle.toNative(), dir);
-    var _ = entry.accept(served, null);
+    Leased leased = entry.accept(served, null);
     releaseEvicted();
+    if (leased != null && leased.index != null) {
+      rehearse(leased.index, leased.dim);
+    }
     return served.rows();
+  }
+
+  /** Searches once, so that no user's search waits for what Java has yet to load. */
+  private static void rehearse(VectorIndex index, int dim) {
+    var any = new float[dim];
+    Arrays.fill(any, 1);
+    try {
+      var _ = index.search(any, 1);
+    } catch (IllegalStateException e) {
+      LOG.debug("another thread has met a newer state meanwhile", e);
+    }
   }
 
   /** What the cache did since the lake was made. */

@@ -32,17 +32,17 @@ import java.util.stream.Stream;
 /**
  * What a lake costs over the index that it caches: {@code java -cp benchmarks.jar
  * io.ruvector.bench.LakeOverhead [THREADS]}, on 100,000 rows of 128 dimensions. Priming and warming
- * are measured a few times each; warm searches alternate with those of the index itself, and their
- * ratio is the median over rounds, with its least and most. So do searches that are all asked for at
+ * are measured a few times each; warm searches alternate with those of the index itself in rounds of
+ * some 20 ms, and their ratio is the median over rounds, with its quartiles. So do searches that are all asked for at
  * once with those of two threads that take turns.
  */
 public final class LakeOverhead {
   private static final int QUERIES = 500;
   private static final int K = 10;
   private static final int PRIMES = 5;
-  private static final int WARM_UP = 4;
-  private static final int ROUNDS = 20;
-  private static final int SEARCHES = 1_000;
+  private static final int WARM_UP = 60;
+  private static final int ROUNDS = 300;
+  private static final int SEARCHES = 100;
   private static final int AT_ONCE = 100;
 
   /** After which a file's generation needs no hash of its content. */
@@ -176,7 +176,7 @@ public final class LakeOverhead {
           double middle = FreshOpen.median(ratios);
           System.out.printf(
               "| %s %s | %.1f | %.3f (%.3f-%.3f) |%n",
-              consistency, name, micros, middle, ratios[0], ratios[ROUNDS - 1]);
+              consistency, name, micros, middle, ratios[ROUNDS / 4], ratios[ROUNDS * 3 / 4]);
         });
   }
 
@@ -218,7 +218,7 @@ public final class LakeOverhead {
     double middle = FreshOpen.median(ratios);
     System.out.printf(
         "| at once | %.1f | %.3f (%.3f-%.3f) |%n",
-        FreshOpen.median(async), middle, ratios[0], ratios[ROUNDS - 1]);
+        FreshOpen.median(async), middle, ratios[ROUNDS / 4], ratios[ROUNDS * 3 / 4]);
   }
 
   private static double micros(Search search, float[][] queries, int threads)
