@@ -37,7 +37,7 @@ interface CardSchema {
       };
 
   /** A flag whose default is false, and left out. */
-  CardSchema FLAG = value -> optionalFlag(value) == Boolean.TRUE ? true : null;
+  CardSchema FLAG = value -> Boolean.TRUE.equals(optionalFlag(value)) ? true : null;
 
   /** A flag that says false where that is written. */
   CardSchema OPTIONAL_FLAG = CardSchema::optionalFlag;
