@@ -11,6 +11,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Flow;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,11 +22,16 @@ final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
   /** Pieces are what one read of a socket brought, up to 16 KiB. */
   private static final int AHEAD = 4;
 
+  /** How long a virtual thread may read without a pause. */
+  private static final long TURN_NANOS = 500_000;
+
   private static final Object END = new Object();
 
   private final BlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
   private Flow.@Nullable Subscription subscription;
   private boolean closed;
+  // Of the thread that reads.
+  private long turn = System.nanoTime();
 
   @Override
   public CompletionStage<BodyQueue> getBody() {
@@ -75,7 +81,13 @@ final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
    */
   @SuppressWarnings("unchecked") // lists are pieces
   @Nullable List<ByteBuffer> next(long nanos) throws IOException, InterruptedException {
-    Object next = arrived.poll(nanos, TimeUnit.NANOSECONDS);
+    Object next = arrived.poll();
+    if (next == null) {
+      next = arrived.poll(nanos, TimeUnit.NANOSECONDS);
+      turn = System.nanoTime();
+    } else {
+      letOthersRun();
+    }
     return switch (next) {
       case null -> throw new HttpTimeoutException("nothing came");
       case List<?> piece -> {
@@ -93,6 +105,17 @@ final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
         yield null;
       }
     };
+  }
+
+  /**
+   * Pieces that are there as fast as they are taken would keep a virtual thread on its carrier. To
+   * yield is not enough: the scheduler takes such a thread up again before those that wake.
+   */
+  private void letOthersRun() {
+    if (System.nanoTime() - turn >= TURN_NANOS && Thread.currentThread().isVirtual()) {
+      LockSupport.parkNanos(1);
+      turn = System.nanoTime();
+    }
   }
 
   private synchronized Flow.@Nullable Subscription source() {

@@ -162,16 +162,11 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
     }
   }
 
-  @SuppressWarnings("ThreadPriorityCheck") // a matter of fairness, not of order
   private void read() {
     SseReader.Event event;
     try {
       event = source.next(this::patience);
       if (event != null) {
-        // Updates that come faster than they are read would hold a virtual thread's carrier.
-        if (Thread.currentThread().isVirtual()) {
-          Thread.yield();
-        }
         dialect.updates(event, taskId).forEach(this::accept);
         return;
       }

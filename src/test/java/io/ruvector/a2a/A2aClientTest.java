@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
+@SuppressWarnings("try") // what closing does is what some of these are about
 class A2aClientTest {
   private static final TaskSpec HELLO = TaskSpec.of("echo", "hello").id("t1");
   private static final String DONE =

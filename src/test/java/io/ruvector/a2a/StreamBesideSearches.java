@@ -89,7 +89,7 @@ final class StreamBesideSearches {
       } catch (Throwable t) {
         throw new AssertionError(t);
       }
-      Thread.yield();
+      Thread.sleep(1);
     }
     return null;
   }

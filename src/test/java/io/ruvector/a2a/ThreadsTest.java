@@ -106,7 +106,7 @@ class ThreadsTest {
         assertTrue(counted.searches() > 0);
       } while (counted.share() < 0.8 && ++round < ROUNDS);
       assumeTrue(
-          counted.share() >= 0.8 || counted.control() >= 0.9,
+          counted.share() >= 0.8 || counted.control() >= 0.97,
           "the machine is too busy: a thread of the system missed beats too: " + counted);
       assertTrue(counted.share() >= 0.8, counted.toString());
     }
