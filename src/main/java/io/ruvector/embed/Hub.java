@@ -340,7 +340,7 @@ final class Hub {
         }
       }
       try {
-        Thread.sleep(FIRST_PAUSE_MILLIS << tried - 1);
+        Thread.sleep(FIRST_PAUSE_MILLIS << (tried - 1));
       } catch (InterruptedException e) {
         throw interrupted(uri);
       }

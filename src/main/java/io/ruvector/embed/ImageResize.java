@@ -141,7 +141,7 @@ final class ImageResize {
   }
 
   private static void sum(byte[] from, int at, int step, int[] weights, byte[] to, int out) {
-    int red = 1 << PRECISION - 1;
+    int red = 1 << (PRECISION - 1);
     int green = red;
     int blue = red;
     for (int weight : weights) {

@@ -296,7 +296,7 @@ public final class ModelCache {
       if (Files.exists(blob) && ContentHash.matches(found.hash(), blob)) {
         return;
       }
-      Files.createDirectories(blob.getParent());
+      Files.createDirectories(repo.blobs());
       Path partial = repo.partial(found.hash());
       boolean resumed = Files.exists(partial);
       download(hub, repo, file, found, partial);
@@ -317,7 +317,7 @@ public final class ModelCache {
         throw e;
       }
       Files.move(partial, blob, StandardCopyOption.ATOMIC_MOVE);
-      sync(blob.getParent());
+      sync(repo.blobs());
     }
   }
 
@@ -395,13 +395,17 @@ public final class ModelCache {
       return folder.resolve("models--" + name.replace("/", "--"));
     }
 
+    Path blobs() {
+      return root().resolve("blobs");
+    }
+
     Path blob(String hash) {
-      return root().resolve("blobs").resolve(hash);
+      return blobs().resolve(hash);
     }
 
     /** Not the name that Python's client uses: only who holds the lock may write it. */
     Path partial(String hash) {
-      return root().resolve("blobs").resolve(hash + ".ruvector.incomplete");
+      return blobs().resolve(hash + ".ruvector.incomplete");
     }
 
     Path lock(String hash) {
@@ -443,7 +447,9 @@ public final class ModelCache {
       Path temporary = temporary(link);
       try {
         try {
-          Files.createSymbolicLink(temporary, link.getParent().relativize(blob(hash)));
+          // One step up less than there are names: a link is resolved from its folder.
+          Path up = link.relativize(blob(hash));
+          Files.createSymbolicLink(temporary, up.subpath(1, up.getNameCount()));
         } catch (UnsupportedOperationException | FileSystemException e) {
           Files.copy(blob(hash), temporary);
         }

@@ -163,14 +163,14 @@ final class OnnxGraph {
   }
 
   private static void putBytes(ByteArrayOutputStream out, int field, byte[] content) {
-    putVarint(out, (long) field << 3 | BYTES);
+    putVarint(out, ((long) field << 3) | BYTES);
     putVarint(out, content.length);
     out.writeBytes(content);
   }
 
   private static void putVarint(ByteArrayOutputStream out, long value) {
     while ((value & ~0x7FL) != 0) {
-      out.write((int) (value & 0x7F | 0x80));
+      out.write((int) ((value & 0x7F) | 0x80));
       value >>>= 7;
     }
     out.write((int) value);
