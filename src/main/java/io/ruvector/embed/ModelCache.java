@@ -405,7 +405,7 @@ public final class ModelCache {
 
     /** Not the name that Python's client uses: only who holds the lock may write it. */
     Path partial(String hash) {
-      return root().resolve("blobs").resolve(hash + ".ruvector.incomplete");
+      return blobs().resolve(hash + ".ruvector.incomplete");
     }
 
     Path lock(String hash) {
@@ -447,8 +447,14 @@ public final class ModelCache {
       Path temporary = temporary(link);
       try {
         try {
+<<<<<<< HEAD
           Path target = link.resolveSibling("").relativize(blob(hash));
           Files.createSymbolicLink(temporary, target);
+=======
+          // One step up less than there are names: a link is resolved from its folder.
+          Path up = link.relativize(blob(hash));
+          Files.createSymbolicLink(temporary, up.subpath(1, up.getNameCount()));
+>>>>>>> hub
         } catch (UnsupportedOperationException | FileSystemException e) {
           Files.copy(blob(hash), temporary);
         }

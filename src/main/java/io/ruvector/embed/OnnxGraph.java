@@ -163,7 +163,7 @@ final class OnnxGraph {
   }
 
   private static void putBytes(ByteArrayOutputStream out, int field, byte[] content) {
-    putVarint(out, (long) field << 3 | BYTES);
+    putVarint(out, ((long) field << 3) | BYTES);
     putVarint(out, content.length);
     out.writeBytes(content);
   }
