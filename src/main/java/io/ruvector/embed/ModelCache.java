@@ -447,14 +447,8 @@ public final class ModelCache {
       Path temporary = temporary(link);
       try {
         try {
-<<<<<<< HEAD
           Path target = link.resolveSibling("").relativize(blob(hash));
           Files.createSymbolicLink(temporary, target);
-=======
-          // One step up less than there are names: a link is resolved from its folder.
-          Path up = link.relativize(blob(hash));
-          Files.createSymbolicLink(temporary, up.subpath(1, up.getNameCount()));
->>>>>>> hub
         } catch (UnsupportedOperationException | FileSystemException e) {
           Files.copy(blob(hash), temporary);
         }
