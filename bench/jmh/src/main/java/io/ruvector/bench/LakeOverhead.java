@@ -33,16 +33,16 @@ import java.util.stream.Stream;
  * What a lake costs over the index that it caches: {@code java -cp benchmarks.jar
  * io.ruvector.bench.LakeOverhead [THREADS]}, on 100,000 rows of 128 dimensions. Priming and warming
  * are measured a few times each; warm searches alternate with those of the index itself in rounds of
- * some 20 ms, and their ratio is the median over rounds, with its quartiles. So do searches that are all asked for at
+ * some 100 ms, and their ratio is the median over rounds, with its quartiles. So do searches that are all asked for at
  * once with those of two threads that take turns.
  */
 public final class LakeOverhead {
   private static final int QUERIES = 500;
   private static final int K = 10;
   private static final int PRIMES = 5;
-  private static final int WARM_UP = 60;
-  private static final int ROUNDS = 300;
-  private static final int SEARCHES = 100;
+  private static final int WARM_UP = 12;
+  private static final int ROUNDS = 80;
+  private static final int SEARCHES = 500;
   private static final int AT_ONCE = 100;
 
   /** After which a file's generation needs no hash of its content. */
