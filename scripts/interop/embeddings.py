@@ -134,7 +134,9 @@ class Embeddings(unittest.TestCase):
         lines = texts.varied(CACHE / 'npm', 300, seed=5)
         session = onnxruntime.InferenceSession(str(model / 'model.onnx'), providers=['CPUExecutionProvider'])
         expected = []
-        for line in ids(reference_tokenizer(model / 'tokenizer.json', 512), lines):
+        # As sentence-transformers does where do_lower_case says so: a last sigma is not the tokenizer's own lower case.
+        lower = [line.lower() for line in lines]
+        for line in ids(reference_tokenizer(model / 'tokenizer.json', 512), lower):
             one = np.array([line])
             states = session.run(None, {'input_ids': one, 'attention_mask': one * 0 + 1, 'token_type_ids': one * 0})[0]
             expected.append(states[0, 0])
