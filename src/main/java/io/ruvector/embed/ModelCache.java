@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * layout of Python's {@code huggingface_hub}, so that each finds what the other has downloaded.
  *
  * {@snippet lang=java :
- * Path folder = ModelCache.ofEnvironment().resolve("all-MiniLM-L6-v2");
+ * var folder = ModelCache.ofEnvironment().resolve("all-MiniLM-L6-v2");
  * }
  *
  * <p>{@link #ofEnvironment} honours {@code HF_HUB_CACHE}, {@code HF_HOME}, {@code HF_ENDPOINT},
