@@ -11,7 +11,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -152,18 +152,18 @@ class RecordedExchangesTest {
   /** Subscribed before it is sent; ended by the final status, after which the server holds on. */
   @Test
   void stream() {
-    var sent = new CompletableFuture<Void>();
+    var sent = new CountDownLatch(1);
     try (var server =
             Recorded.server(
                 (request, out) -> {
                   if (request.method().equals("POST")) {
-                    sent.complete(null);
+                    sent.countDown();
                     String answer = Recorded.file("rvagent/sse-live-sendresult.json");
                     ScriptedServer.json(
                         out, answer.strip().replaceFirst("\"r1\"}$", "\"" + request.id() + "\"}"));
                   } else {
                     ScriptedServer.events(out);
-                    sent.join();
+                    sent.await();
                     ScriptedServer.write(out, Recorded.events("sse-live"));
                     ScriptedServer.hold();
                   }
