@@ -1,10 +1,10 @@
 """Embedding beside Python's onnxruntime: the same model, threads and batches, in runs that alternate.
 
-    python bench/embed_bench.py MODEL TEXTS --jar target/ruvector-*-cli.jar [--threads 1] [--batch 32] [--texts 2000] [--turns 3]
+    python bench/embed_bench.py MODEL TEXTS --jar target/ruvector-*-cli.jar [--threads 1] [--batch 32] [--count 2000] [--turns 3]
 
 MODEL is a folder of sentence-transformers with an ONNX file and tokenizer.json, TEXTS a file of lines. Needs numpy, onnxruntime and
 tokenizers. Java's side is Embed.java. A turn embeds the texts in batches sorted by length, then 200 short ones alone; both sides count the
-time of tokenizing, running and pooling, by wall and CPU, after a warm-up. The vectors are compared before any time is told.
+time of tokenizing, running and pooling, by wall and by the CPU of the whole process, after two turns that warm up. The vectors are compared before any time is told.
 """
 import argparse
 import json
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 SHORT = 'a question of some words that somebody asks'
+WARM_UP = 2  # turns: the JVM compiles meanwhile
 
 
 class Python:
@@ -94,11 +95,11 @@ def main():
     file.write_text('\n'.join(texts) + '\n')
     sides = {'python': Python(arguments.model, arguments.threads), 'java': Java(arguments)}
     turns = {name: [] for name in sides}
-    for turn in range(arguments.turns + 1):
+    for turn in range(-WARM_UP, arguments.turns):
         found = {}
         for name, side in sides.items():
             measured, found[name] = side.turn(texts if name == 'python' else file, arguments.batch)
-            if turn:  # the first warms up
+            if turn >= 0:
                 turns[name].append(measured)
         cosine = (found['python'] * found['java']).sum(1).min()
         if cosine < .9999:
