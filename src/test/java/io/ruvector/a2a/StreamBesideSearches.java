@@ -108,7 +108,7 @@ final class StreamBesideSearches {
     try (var agent = A2aClient.connect(URI.create(args[0]), Trust.pinned(args[1]));
         var memory = LocalBackend.create("memory");
         var lake = RuLake.builder().build()) {
-      memory.replace("numbers", Vectors.copyOf(rows(5_000)), Ids.from(0));
+      memory.replace("numbers", Vectors.copyOf(rows(100_000)), Ids.from(0));
       lake.registerBackend(memory);
       float[] query = rows(1)[0];
       // What is compiled and cached before is not what is measured.
