@@ -164,11 +164,14 @@ class AsyncTest {
     }
   }
 
-  private static void occupy(CountDownLatch release) {
+  /** Keeps all threads of the pool busy; each has begun when this returns. */
+  private static void occupy(CountDownLatch release) throws InterruptedException {
     int threads = Math.min(8, Runtime.getRuntime().availableProcessors());
+    var begun = new CountDownLatch(threads);
     for (int i = 0; i < threads; i++) {
       SearchPool.execute(
           () -> {
+            begun.countDown();
             try {
               release.await();
             } catch (InterruptedException e) {
@@ -176,6 +179,7 @@ class AsyncTest {
             }
           });
     }
+    begun.await();
   }
 
   @Test
@@ -185,8 +189,6 @@ class AsyncTest {
     var request = SearchRequest.of(queries.row(0));
     try {
       occupy(release);
-      // The threads take theirs from the queue a moment later.
-      Thread.sleep(50);
       for (int i = 0; i < SearchPool.QUEUE; i++) {
         waiting.add(large.searchAsync(request));
       }
