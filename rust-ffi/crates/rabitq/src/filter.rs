@@ -2,6 +2,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::index::Snapshot;
+use crate::layout::BLOCK;
+use crate::scan::lanes;
 use crate::segment::Segment;
 
 /// A set of ids that a search may return, as sorted, disjoint, inclusive intervals.
@@ -26,8 +28,11 @@ impl Allowed {
     /// The rows with the places of their originals, in the order of these.
     pub(crate) fn listed(&self) -> &[(u32, u32)] {
         self.listed.get_or_init(|| {
-            let rows = (0..self.segment.rows as u32).step_by(64).zip(&self.words);
-            let rows = rows.flat_map(|(first, &word)| bits(word).map(move |bit| first + bit));
+            let halves = self.words.iter();
+            let halves = halves.flat_map(|&word| [word as u32, (word >> 32) as u32]);
+            let rows = halves
+                .enumerate()
+                .flat_map(|(i, half)| lanes(half).map(move |lane| (i * BLOCK + lane) as u32));
             let place = |row: u32| self.segment.place_of(row as usize) as u32;
             let mut listed: Vec<(u32, u32)> = rows.map(|row| (row, place(row))).collect();
             if self.segment.places.is_some() {
@@ -36,14 +41,6 @@ impl Allowed {
             listed
         })
     }
-}
-
-fn bits(mut word: u64) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let bit = word.trailing_zeros();
-        word &= word.wrapping_sub(1);
-        (bit < u64::BITS).then_some(bit)
-    })
 }
 
 impl std::fmt::Debug for Allowed {

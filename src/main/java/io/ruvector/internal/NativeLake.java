@@ -588,29 +588,31 @@ public final class NativeLake {
   }
 
   public Look.Served warm(NativeTarget t, NativeBundle bundle, Path dir) {
-    try (var arena = Arena.ofConfined();
-        var scratch = Scratch.borrow()) {
-      MemorySegment path = NativeIndex.path(arena, dir);
-      MemorySegment served = scratch.served();
-      Status.check(
-          RuvectorH.ruv_lake_warm(
-              handle.pointer(),
-              t.backend,
-              t.backend.byteSize(),
-              t.collection,
-              t.collection.byteSize(),
-              bundle.write(arena),
-              path,
-              path.byteSize(),
-              served,
-              scratch.words,
-              scratch.error),
-          scratch.error);
-      return served(served, scratch.words.get(ValueLayout.ADDRESS, 0), 0);
-    } finally {
-      Reference.reachabilityFence(this);
-      Reference.reachabilityFence(t);
-    }
+    var warmed = new Look.Served[1];
+    targetCall(
+        t,
+        (backend, length, collection, collectionLength, arena, scratch) -> {
+          MemorySegment path = NativeIndex.path(arena, dir);
+          MemorySegment served = scratch.served();
+          int status =
+              RuvectorH.ruv_lake_warm(
+                  handle.pointer(),
+                  backend,
+                  length,
+                  collection,
+                  collectionLength,
+                  bundle.write(arena),
+                  path,
+                  path.byteSize(),
+                  served,
+                  scratch.words,
+                  scratch.error);
+          if (status == Status.OK) {
+            warmed[0] = served(served, scratch.words.get(ValueLayout.ADDRESS, 0), 0);
+          }
+          return status;
+        });
+    return warmed[0];
   }
 
   /** The counts of a cache, in the order of the native struct. */
