@@ -1,9 +1,8 @@
 package io.ruvector.a2a;
 
+import io.ruvector.internal.FileMutex;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -38,30 +37,21 @@ public interface TrustStore {
    */
   static TrustStore file(Path file) {
     return (origin, agentId) -> {
-      try (FileChannel lockFile =
-          FileChannel.open(
-              file.resolveSibling(file.getFileName() + ".lock"),
-              StandardOpenOption.CREATE,
-              StandardOpenOption.WRITE)) {
-        // A lock of the system is one of the process: threads need another.
-        synchronized (TrustStore.class) {
-          try (FileLock _ = lockFile.lock()) {
-            if (Files.exists(file)) {
-              for (String line : Files.readAllLines(file)) {
-                if (line.startsWith(origin + " ")) {
-                  return line.substring(origin.length() + 1).strip();
-                }
-              }
+      try (var _ = new FileMutex(file.resolveSibling(file.getFileName() + ".lock"))) {
+        if (Files.exists(file)) {
+          for (String line : Files.readAllLines(file)) {
+            if (line.startsWith(origin + " ")) {
+              return line.substring(origin.length() + 1).strip();
             }
-            Files.writeString(
-                file,
-                origin + " " + agentId + "\n",
-                StandardOpenOption.CREATE,
-                StandardOpenOption.APPEND,
-                StandardOpenOption.DSYNC);
-            return agentId;
           }
         }
+        Files.writeString(
+            file,
+            origin + " " + agentId + "\n",
+            StandardOpenOption.CREATE,
+            StandardOpenOption.APPEND,
+            StandardOpenOption.DSYNC);
+        return agentId;
       } catch (IOException e) {
         throw new UncheckedIOException("%s: %s".formatted(file, e.getMessage()), e);
       }

@@ -3,11 +3,10 @@ package io.ruvector.embed;
 import io.ruvector.embed.Hub.Metadata;
 import io.ruvector.embed.Pretrained.ModelFile;
 import io.ruvector.internal.Checks;
+import io.ruvector.internal.FileMutex;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -21,7 +20,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.CancellationException;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -68,7 +66,6 @@ public final class ModelCache {
   private static final Pattern REPOSITORY = Pattern.compile("[\\w.-]+(/[\\w.-]+)?");
   private static final Pattern COMMIT = Pattern.compile("[0-9a-f]{40}");
   private static final Duration IDLE = Duration.ofSeconds(30);
-  private static final long LOCK_PAUSE_MILLIS = 50;
 
   private final Path folder;
   private final URI endpoint;
@@ -292,26 +289,30 @@ public final class ModelCache {
     if (ContentHash.isSha256(found.hash())) {
       checkPin(file, found.hash());
     }
-    try (var _ = new Lock(repo.lock(found.hash()))) {
+    Files.createDirectories(repo.lock(found.hash()).resolveSibling(""));
+    try (var _ = new FileMutex(repo.lock(found.hash()))) {
       if (Files.exists(blob) && ContentHash.matches(found.hash(), blob)) {
+        checkPin(file, found.hash(), blob);
         return;
       }
       Files.createDirectories(repo.blobs());
       Path partial = repo.partial(found.hash());
       boolean resumed = Files.exists(partial);
       download(hub, repo, file, found, partial);
-      if (resumed && !ContentHash.matches(found.hash(), partial)) {
+      boolean same = ContentHash.matches(found.hash(), partial);
+      if (resumed && !same) {
         // What an earlier download left may be at fault.
         Files.delete(partial);
         download(hub, repo, file, found, partial);
+        same = ContentHash.matches(found.hash(), partial);
       }
       try {
-        if (!ContentHash.matches(found.hash(), partial)) {
+        if (!same) {
           throw new EmbedException(
               "%s of %s came with other bytes than the hub promised, whose hash is %s"
                   .formatted(file.path(), repo.name(), found.hash()));
         }
-        checkPin(file, ContentHash.sha256(partial));
+        checkPin(file, found.hash(), partial);
       } catch (EmbedException e) {
         Files.delete(partial);
         throw e;
@@ -333,6 +334,13 @@ public final class ModelCache {
         bytes -> progress.downloaded(file.path(), bytes, found.size()));
   }
 
+  /** The same of what has another kind of hash. */
+  private static void checkPin(ModelFile file, String hash, Path content) throws IOException {
+    if (!ContentHash.isSha256(hash) && !file.sha256().isEmpty()) {
+      checkPin(file, ContentHash.sha256(content));
+    }
+  }
+
   private static void checkPin(ModelFile file, String sha256) {
     if (!file.sha256().isEmpty() && !file.sha256().contains(sha256)) {
       throw new EmbedException(
@@ -347,42 +355,6 @@ public final class ModelCache {
       channel.force(true);
     } catch (IOException e) {
       // The file itself is synced.
-    }
-  }
-
-  /** Keeps other threads and processes from one file, as long as they ask. */
-  private static final class Lock implements AutoCloseable {
-    private final FileChannel channel;
-
-    Lock(Path file) throws IOException {
-      Files.createDirectories(file.getParent());
-      channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      try {
-        while (tryLock() == null) {
-          Thread.sleep(LOCK_PAUSE_MILLIS);
-        }
-      } catch (IOException e) {
-        channel.close();
-        throw e;
-      } catch (InterruptedException e) {
-        channel.close();
-        Thread.currentThread().interrupt();
-        throw new CancellationException("interrupted in waiting for " + file);
-      }
-    }
-
-    private @Nullable FileLock tryLock() throws IOException {
-      try {
-        return channel.tryLock();
-      } catch (OverlappingFileLockException e) {
-        return null; // another thread of this process has it
-      }
-    }
-
-    /** The file stays: another process may wait with it open. */
-    @Override
-    public void close() throws IOException {
-      channel.close();
     }
   }
 

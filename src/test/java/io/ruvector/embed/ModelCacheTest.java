@@ -457,6 +457,28 @@ class ModelCacheTest {
     assertTrue(hub.requests.stream().noneMatch(r -> r.startsWith("GET")), "it is not downloaded");
   }
 
+  /** Also where another program has cached what a lying hub gave it, under the hash of git. */
+  @Test
+  void aBlobWithAnotherHashThanItsPinIsRefused() throws IOException {
+    Pretrained known = Pretrained.of("all-MiniLM-L6-v2");
+    Path root = folder.resolve("models--sentence-transformers--all-MiniLM-L6-v2");
+    Path graph = Models.miniLm().resolve("onnx/model.onnx").toAbsolutePath();
+    Path blobs = Files.createDirectories(root.resolve("blobs"));
+    Path cached = blobs.resolve(ContentHash.sha256(graph));
+    Files.createSymbolicLink(cached, graph);
+    Path snapshot = root.resolve("snapshots").resolve(known.revision()).resolve("onnx");
+    Files.createSymbolicLink(Files.createDirectories(snapshot).resolve("model.onnx"), cached);
+    Files.write(blobs.resolve(HubServer.git(config)), config);
+    hub.put(known.repository(), "tokenizer.json", config);
+    EmbedException failure =
+        assertThrows(EmbedException.class, () -> cache.resolve("all-MiniLM-L6-v2"));
+    assertTrue(
+        failure.getMessage().contains(HubServer.sha256(config))
+            && failure.getMessage().contains("be50c3628f2b"),
+        failure.getMessage());
+    assertTrue(hub.requests.stream().noneMatch(r -> r.startsWith("GET")), "it is not downloaded");
+  }
+
   @Test
   void aModelWithoutAPinKeepsTheHashOfItsFirstDownload() throws IOException {
     String repository = "onnx-community/mobilenetv3_small_100.lamb_in1k";
