@@ -26,18 +26,18 @@ final class A2aCardCommand implements Callable<Integer> {
       report.add(
           "agent",
           new Row()
-              .put("name", AgentMixin.plain(card.name()))
-              .put("version", AgentMixin.plain(card.version()))
+              .put("name", Report.plain(card.name()))
+              .put("version", Report.plain(card.version()))
               .put("id", agent.agentId().orElse(null))
-              .put("provider", provider == null ? null : AgentMixin.plain(provider.organization()))
+              .put("provider", provider == null ? null : Report.plain(provider.organization()))
               .put("streaming", card.capabilities().streaming())
-              .put("description", AgentMixin.plain(card.description())));
+              .put("description", Report.plain(card.description())));
       for (AgentSkill skill : card.skills()) {
         report.add(
             "skills",
             new Row()
-                .put("skill", AgentMixin.plain(skill.id()))
-                .put("description", AgentMixin.plain(skill.description())));
+                .put("skill", Report.plain(skill.id()))
+                .put("description", Report.plain(skill.description())));
       }
       report.finish();
       return ExitCode.OK;

@@ -53,9 +53,9 @@ final class A2aStreamCommand implements Callable<Integer> {
   private void show(TaskUpdate update) {
     switch (update) {
       case TaskUpdate.Status status ->
-          output.say(AgentMixin.name(status.state()) + AgentMixin.plain(said(status, ": ")));
+          output.say(AgentMixin.name(status.state()) + Report.plain(said(status, ": ")));
       case TaskUpdate.ArtifactUpdate piece -> {
-        output.out().print(AgentMixin.plain(piece.text()));
+        output.out().print(Report.plain(piece.text()));
         output.out().flush();
       }
       case TaskUpdate.Gap gap -> output.say(lost(gap) + " updates lost");

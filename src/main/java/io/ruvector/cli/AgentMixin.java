@@ -51,15 +51,14 @@ final class AgentMixin {
   static void print(Task task, OutputMixin output) {
     Message message = task.status().message();
     String said = message == null ? null : message.text();
-    boolean shown = output.isTable();
     Report report = output.report();
     report.add(
         "task",
         new Row()
             .put("task", task.id())
             .put("state", name(task.state()))
-            .put("text", shown ? plain(task.text()) : task.text())
-            .put("message", shown && said != null ? plain(said) : said));
+            .put("text", task.text())
+            .put("message", said));
     report.finish();
   }
 
@@ -70,10 +69,5 @@ final class AgentMixin {
   /** What a task's end makes of the command's. */
   static int exitCode(TaskState state) {
     return state.isFinal() && state != TaskState.COMPLETED ? ExitCode.DATA : ExitCode.OK;
-  }
-
-  /** An agent's text as a terminal may show it: no escape sequences. */
-  static String plain(String text) {
-    return text.replaceAll("[\\p{Cntrl}&&[^\n\t]]", "\ufffd");
   }
 }

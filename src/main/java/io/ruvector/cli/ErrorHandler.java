@@ -79,6 +79,6 @@ final class ErrorHandler {
   }
 
   private static String firstLine(@Nullable String message) {
-    return String.valueOf(message).lines().findFirst().orElse("");
+    return Report.plain(String.valueOf(message).lines().findFirst().orElse(""));
   }
 }

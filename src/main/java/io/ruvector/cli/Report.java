@@ -124,6 +124,11 @@ final class Report {
     return text.matches("(?s).*[\",\r\n].*") ? '"' + text.replace("\"", "\"\"") + '"' : text;
   }
 
+  /** A text of whomever as a terminal may show it: no escape sequences. */
+  static String plain(String text) {
+    return text.replaceAll("[\\p{Cc}&&[^\n\t]]", "\ufffd");
+  }
+
   private static String text(@Nullable Object value) {
     return value == null ? "" : value.toString();
   }
@@ -133,7 +138,7 @@ final class Report {
     List<List<String>> lines = new ArrayList<>();
     lines.add(names);
     for (Row row : rows) {
-      lines.add(names.stream().map(name -> text(row.values().get(name))).toList());
+      lines.add(names.stream().map(name -> plain(text(row.values().get(name)))).toList());
     }
     int[] widths = new int[names.size()];
     for (List<String> line : lines) {
