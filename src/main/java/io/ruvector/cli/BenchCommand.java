@@ -14,7 +14,9 @@ import io.ruvector.index.Vectors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
@@ -184,9 +186,9 @@ final class BenchCommand implements Callable<Integer> {
     }
     Report report = output.report();
     var plot = new Plot(title(vectors));
+    List<Filtered> filters = filters(vectors, queries, truth);
     try (VectorIndex index = build(vectors, report)) {
-      for (double share : allowed) {
-        Filtered filtered = filtered(share, vectors, queries, truth);
+      for (Filtered filtered : filters) {
         for (Sweep.Setting setting : sweep.settings()) {
           report.add("settings", measure(index, queries, filtered, setting, plot));
         }
@@ -206,13 +208,29 @@ final class BenchCommand implements Callable<Integer> {
     }
   }
 
-  private Filtered filtered(
-      double share, Vectors vectors, float[][] queries, DataFile.Truth unfiltered) {
+  /** Found exactly before anything is timed. */
+  private List<Filtered> filters(Vectors vectors, float[][] queries, DataFile.Truth unfiltered) {
     Metric metric = kind.metric().metric();
-    int nearest = Math.min(k, recallAt);
-    if (share == 1) {
-      return new Filtered(share, null, new Recall(vectors, queries, unfiltered, metric, nearest));
+    boolean filtered = Arrays.stream(allowed).anyMatch(share -> share < 1);
+    try (FlatF32Index exact =
+        filtered ? FlatF32Index.build(vectors, IndexOptions.of(metric)) : null) {
+      List<Filtered> filters = new ArrayList<>();
+      for (double share : allowed) {
+        filters.add(
+            exact == null || share == 1
+                ? new Filtered(share, null, recall(vectors, queries, unfiltered))
+                : filter(share, exact, vectors, queries));
+      }
+      return filters;
     }
+  }
+
+  private Recall recall(Vectors vectors, float[][] queries, DataFile.Truth truth) {
+    return new Recall(vectors, queries, truth, kind.metric().metric(), Math.min(k, recallAt));
+  }
+
+  private Filtered filter(double share, FlatF32Index exact, Vectors vectors, float[][] queries) {
+    int nearest = Math.min(k, recallAt);
     var random = new SplittableRandom(FILTER_SEED);
     long[] ids =
         LongStream.range(0, vectors.rows()).filter(row -> random.nextDouble() < share).toArray();
@@ -222,16 +240,14 @@ final class BenchCommand implements Callable<Integer> {
     }
     IdFilter filter = IdFilter.of(ids);
     int[] rows = new int[queries.length * nearest];
-    try (var exact = FlatF32Index.build(vectors, IndexOptions.of(metric))) {
-      for (int i = 0; i < queries.length; i++) {
-        long[] found = exact.search(SearchRequest.of(queries[i]).k(nearest).filter(filter)).ids();
-        for (int j = 0; j < nearest; j++) {
-          rows[i * nearest + j] = Math.toIntExact(found[j]);
-        }
+    for (int i = 0; i < queries.length; i++) {
+      long[] found = exact.search(SearchRequest.of(queries[i]).k(nearest).filter(filter)).ids();
+      for (int j = 0; j < nearest; j++) {
+        rows[i * nearest + j] = Math.toIntExact(found[j]);
       }
     }
     var truth = new DataFile.Truth(nearest, rows);
-    return new Filtered(share, filter, new Recall(vectors, queries, truth, metric, nearest));
+    return new Filtered(share, filter, recall(vectors, queries, truth));
   }
 
   private String title(Vectors vectors) {
