@@ -47,7 +47,7 @@ public final class A2aClient implements AutoCloseable {
   /** Longer than any task, and still a time that can be waited for. */
   static final Duration UNLIMITED = Duration.ofDays(365);
 
-  private static final long FIRST_PAUSE_MILLIS = 50;
+  static final long FIRST_PAUSE_MILLIS = 50;
   private static final long LONGEST_PAUSE_MILLIS = 2_000;
 
   private final Http http;
@@ -235,8 +235,7 @@ public final class A2aClient implements AutoCloseable {
       if (left <= 0) {
         throw overdue(task.id(), limit);
       }
-      pause(Math.min(pause, left));
-      pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
+      pause = pause(Math.min(pause, left));
       task = get(task.id());
     }
     return task;
@@ -365,8 +364,7 @@ public final class A2aClient implements AutoCloseable {
           throw e;
         }
       }
-      pause(pause);
-      pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
+      pause = pause(pause);
     }
   }
 
@@ -430,12 +428,14 @@ public final class A2aClient implements AutoCloseable {
     throw new TransportException(source.uri() + " answers at once, expected: a stream of events");
   }
 
-  static void pause(long millis) {
+  /** Waits, and tells how long to wait the next time. */
+  static long pause(long millis) {
     try {
       Thread.sleep(millis);
     } catch (InterruptedException e) {
       throw Http.interrupted(e);
     }
+    return Math.min(2 * millis, LONGEST_PAUSE_MILLIS);
   }
 
   /** Makes a call on a virtual thread; cancelling the future interrupts it. */

@@ -1,5 +1,6 @@
 package io.ruvector.a2a;
 
+import io.ruvector.internal.Checks;
 import java.util.Objects;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -108,7 +109,7 @@ final class TaskPublisher implements Flow.Publisher<TaskUpdate> {
       lock.lock();
       try {
         if (n <= 0) {
-          misuse = new IllegalArgumentException("request is %d, allowed: 1 or more".formatted(n));
+          misuse = Checks.illegal("request", n, "1 or more");
         }
         demand = n > Long.MAX_VALUE - demand ? Long.MAX_VALUE : demand + Math.max(0, n);
         changed.signalAll();

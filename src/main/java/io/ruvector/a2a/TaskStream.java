@@ -28,8 +28,6 @@ import org.jspecify.annotations.Nullable;
  * the task.
  */
 public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
-  private static final long FIRST_PAUSE_MILLIS = 50;
-  private static final long LONGEST_PAUSE_MILLIS = 2_000;
 
   private final A2aClient client;
   private final Dialect dialect;
@@ -239,7 +237,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
   }
 
   private void reconnect(@Nullable IOException failure) {
-    long pause = FIRST_PAUSE_MILLIS;
+    long pause = A2aClient.FIRST_PAUSE_MILLIS;
     while (!ended.get()) {
       if (sending != null && sending.isCompletedExceptionally()) {
         throw (RuntimeException) sending.exceptionNow();
@@ -252,8 +250,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
                 dialect.endpoint(),
                 failure != null ? failure : new IOException("the stream ended before the task"));
       }
-      A2aClient.pause(pause);
-      pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
+      pause = A2aClient.pause(pause);
       try {
         Source again = dialect.resubscribe(task, lastSeen);
         SseReader reopened = client.open(again);

@@ -15,8 +15,6 @@ import org.jspecify.annotations.Nullable;
  * @param repository where the hub has it
  * @param revision the commit, or {@code main} where none could be looked up
  * @param files what is needed of it; the first is the ONNX file
- * @param output what of the graph is the embedding: a tensor, or for images the operator whose last
- *     node computes it
  * @param image how pictures are prepared, in the terms of timm; null for a model of texts
  */
 record Pretrained(
@@ -24,7 +22,6 @@ record Pretrained(
     String repository,
     String revision,
     List<ModelFile> files,
-    String output,
     @Nullable ConfigFile image) {
 
   /**
@@ -65,7 +62,6 @@ record Pretrained(
               text(model, "repository"),
               text(model, "revision"),
               List.copyOf(files),
-              text(model, "output"),
               model.has("image") ? model.object("image") : null));
     }
     return models;

@@ -1,5 +1,6 @@
 package io.ruvector.embed;
 
+import io.ruvector.internal.Checks;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -50,11 +51,7 @@ final class TextModel implements AutoCloseable {
     long size = outputs.getOrDefault(output, new long[0])[2];
     dimension = size > 0 ? Math.toIntExact(size) : config.hiddenSize();
     maxTokens = options.maxTokens() == 0 ? config.maxTokens() : options.maxTokens();
-    if (maxTokens <= tokenizer.specials() || maxTokens > config.maxPositions()) {
-      throw new IllegalArgumentException(
-          "maxTokens is %d, allowed: %d to %d"
-              .formatted(maxTokens, tokenizer.specials() + 1, config.maxPositions()));
-    }
+    Checks.inRange("maxTokens", maxTokens, tokenizer.specials() + 1, config.maxPositions());
     Boolean asked = options.normalize();
     normalize = asked == null ? config.normalize() : asked;
   }
@@ -112,8 +109,7 @@ final class TextModel implements AutoCloseable {
     }
     String prompt = config.prompts().get(wanted);
     if (prompt == null) {
-      throw new IllegalArgumentException(
-          "prompt is %s, allowed: %s".formatted(wanted, config.prompts().keySet()));
+      throw Checks.illegal("prompt", wanted, config.prompts().keySet().toString());
     }
     return prompt;
   }
