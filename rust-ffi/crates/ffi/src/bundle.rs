@@ -49,7 +49,7 @@ impl ruv_bundle {
     /// `out` is valid for writes; of its text, what is used is written.
     pub(crate) unsafe fn write(out: *mut ruv_bundle, bundle: &RuLakeBundle) -> Result<(), Failure> {
         // So that all texts fit.
-        bundle.check()?;
+        bundle.checked_json()?;
         let (kind, number, generation) = match &bundle.generation {
             Generation::Num(number) => (RUV_GENERATION_NUMBER, *number, None),
             Generation::Text(text) => (RUV_GENERATION_TEXT, 0, Some(text)),
@@ -201,8 +201,7 @@ pub unsafe extern "C" fn ruv_bundle_json(
     unsafe {
         guard(err, || {
             let bundle = shared(bundle, "bundle")?.read()?;
-            bundle.check()?;
-            let text = bundle.to_json();
+            let text = bundle.checked_json()?;
             if text.len() >= capacity {
                 let allowed = format!("more than {}", text.len());
                 return Err(Failure::argument("capacity", capacity, allowed));

@@ -79,8 +79,9 @@ pub fn load(
     Ok(Box::new(persist::load_index(path, check)?))
 }
 
-/// Refuses rows that no index of squared distances could hold.
-pub fn check_rows(rows: Rows) -> Result<()> {
+/// Refuses an id that is given twice, and rows that no index of squared distances could hold.
+pub fn check_rows(rows: Rows, ids: &Ids) -> Result<()> {
+    ids::IdMap::new(ids, rows.len())?;
     let simd = simd::Simd::best();
     (0..rows.len())
         .try_for_each(|i| rows::check_vector(simd, Metric::L2, i as u64, rows.row(i)).map(|_| ()))

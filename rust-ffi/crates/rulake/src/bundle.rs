@@ -146,15 +146,21 @@ impl RuLakeBundle {
         Ok(bundle)
     }
 
-    /// Checks every field by itself and the length of the text, as a reader does.
+    /// The text, where every field by itself and its length are such as a reader takes.
     ///
     /// # Errors
     ///
     /// [`Error::Bundle`].
-    pub fn check(&self) -> Result<()> {
+    pub fn checked_json(&self) -> Result<String> {
+        self.checked_json_for(Path::new(Self::SIDECAR_FILENAME))
+    }
+
+    fn checked_json_for(&self, path: &Path) -> Result<String> {
+        let json = self.to_json();
         self.check_fields()
-            .and_then(|()| check_size(self.to_json().len() as u64))
-            .map_err(|reason| Error::bundle(Path::new(Self::SIDECAR_FILENAME), reason))
+            .and_then(|()| check_size(json.len() as u64))
+            .map_err(|reason| Error::bundle(path, reason))?;
+        Ok(json)
     }
 
     fn check_fields(&self) -> std::result::Result<(), String> {
@@ -228,10 +234,7 @@ impl RuLakeBundle {
     pub fn write_to_dir(&self, dir: impl AsRef<Path>) -> Result<PathBuf> {
         let dir = dir.as_ref();
         let path = dir.join(Self::SIDECAR_FILENAME);
-        let json = self.to_json();
-        self.check_fields()
-            .and_then(|()| check_size(json.len() as u64))
-            .map_err(|reason| Error::bundle(&path, reason))?;
+        let json = self.checked_json_for(&path)?;
         self.check_witness(&path)?;
         fs::create_dir_all(dir)
             .and_then(|()| replace_file(&path, |file| file.write_all(json.as_bytes())))

@@ -30,12 +30,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use twox_hash::xxhash3_128::Hasher;
 
-use crate::files::{open_regular, read_at};
+use crate::files::{each_chunk, open_regular};
 use crate::generation::Generation;
 
 /// How long a file system may stamp changes with the same time.
 const TICK: Duration = Duration::from_secs(2);
-const CHUNK: usize = 256 * 1024;
 /// Readings of a file that changes under them, before that is an error.
 const TRIES: usize = 8;
 const PREFIX: &str = "file";
@@ -233,14 +232,6 @@ impl fmt::Display for Stamp {
 
 fn hash_of(file: &File) -> io::Result<u128> {
     let mut hasher = Hasher::new();
-    let mut chunk = vec![0; CHUNK];
-    let mut offset = 0;
-    loop {
-        let read = read_at(file, &mut chunk, offset)?;
-        hasher.write(&chunk[..read]);
-        offset += read as u64;
-        if read < CHUNK {
-            return Ok(hasher.finish_128());
-        }
-    }
+    each_chunk(file, |chunk| hasher.write(chunk))?;
+    Ok(hasher.finish_128())
 }

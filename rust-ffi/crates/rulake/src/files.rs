@@ -2,6 +2,8 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
 
+const CHUNK: usize = 256 * 1024;
+
 /// Opens a file that is one: a pipe would wait for its writer, a device might have no end.
 pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     expect_regular(&fs::metadata(path)?)?;
@@ -47,4 +49,18 @@ fn read_some(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usiz
     use std::io::{Read, Seek, SeekFrom};
     file.seek(SeekFrom::Start(offset))?;
     file.read(buffer)
+}
+
+/// Reads a file from its beginning to its end.
+pub(crate) fn each_chunk(file: &File, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    let mut offset = 0;
+    loop {
+        let read = read_at(file, &mut chunk, offset)?;
+        take(&chunk[..read]);
+        offset += read as u64;
+        if read < CHUNK {
+            return Ok(());
+        }
+    }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
@@ -73,10 +73,9 @@ impl FsBackend {
     pub fn write(&self, collection: &str, rows: Rows, ids: Ids) -> Result<()> {
         names::check_collection(collection)?;
         let path = self.path_of(collection)?;
-        let ids = ids.listed(rows.len());
         // What no pull of the file could take is not to replace what one can.
-        check_ids(&ids)?;
-        rabitq::check_rows(rows)?;
+        rabitq::check_rows(rows, &ids)?;
+        let ids = ids.listed(rows.len());
         let floats: Vec<f32> = (0..rows.len()).flat_map(|i| rows.row(i)).copied().collect();
         let before = RuvecFile::open(&path).map_or(0, |file| file.sequence());
         let sequence = NonZeroU32::new(before.wrapping_add(1)).unwrap_or(NonZeroU32::MIN);
@@ -108,16 +107,6 @@ impl FsBackend {
         FileGeneration::read(file.file(), SystemTime::now(), known)
             .map_err(|e| self.failure(collection, path, &e))
     }
-}
-
-fn check_ids(ids: &[i64]) -> rabitq::Result<()> {
-    let mut seen = HashSet::with_capacity(ids.len());
-    for (row, &id) in (0..).zip(ids) {
-        if !seen.insert(id) {
-            return Err(rabitq::Error::DuplicateId { id, row });
-        }
-    }
-    Ok(())
 }
 
 impl BackendAdapter for FsBackend {

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use crate::lock::lock;
 use crate::names;
 use crate::pull::{Changes, Pull, Pulled};
 use crate::stats::{CacheStats, count};
-use crate::witness::{ContentHash, file_hash};
+use crate::witness::{ContentHash, file_hash, hash_of_file};
 
 /// Pulls of a collection whose generation changes meanwhile, before the lake gives up.
 const PULLS: u32 = 5;
@@ -856,8 +857,8 @@ impl RuLake {
         }
         let mut bundle = self.bundle_of(backend, collection, &served)?;
         if hashed {
-            let bytes = std::fs::read(&path).map_err(|e| Error::file(&path, e))?;
-            bundle.index_hash = Some(file_hash(&bytes));
+            let hash = File::open(&path).and_then(|file| hash_of_file(&file));
+            bundle.index_hash = Some(hash.map_err(|e| Error::file(&path, e))?);
         }
         Ok(bundle)
     }

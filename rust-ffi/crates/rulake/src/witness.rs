@@ -1,7 +1,11 @@
+use std::fs::File;
+use std::io;
+
 use sha3::Shake256;
 use sha3::digest::{ExtendableOutput, Update, XofReader};
 use twox_hash::XxHash3_128;
 
+use crate::files::each_chunk;
 use crate::generation::Generation;
 
 /// Digits of a 256-bit value in hexadecimal.
@@ -35,6 +39,13 @@ pub(crate) fn witness(
     shake.update(&number(generation.len()));
     shake.update(&generation);
     digest(shake)
+}
+
+/// As [`file_hash`], without the file in memory.
+pub(crate) fn hash_of_file(file: &File) -> io::Result<String> {
+    let mut shake = Shake256::default();
+    each_chunk(file, |chunk| shake.update(chunk))?;
+    Ok(digest(shake))
 }
 
 /// 256 bits of SHAKE-256 over a file's bytes, in hexadecimal.
