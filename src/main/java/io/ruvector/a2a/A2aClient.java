@@ -2,6 +2,7 @@ package io.ruvector.a2a;
 
 import io.ruvector.a2a.Dialect.Rpc;
 import io.ruvector.a2a.Json.MalformedException;
+import io.ruvector.internal.BodyQueue;
 import io.ruvector.internal.Checks;
 import java.net.URI;
 import java.net.http.HttpRequest;

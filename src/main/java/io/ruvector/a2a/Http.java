@@ -1,5 +1,6 @@
 package io.ruvector.a2a;
 
+import io.ruvector.internal.BodyQueue;
 import io.ruvector.internal.Checks;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -15,11 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 
 /** Requests to one origin, within the limits of its options. */
 final class Http implements AutoCloseable {
@@ -134,34 +131,16 @@ final class Http implements AutoCloseable {
     return builder;
   }
 
-  /**
-   * Sends a request; what comes back has its headers, and its body still to be read. The request's
-   * own timeout would be one of the body too, from JDK 26 on.
-   */
+  /** Sends a request; what comes back has its headers, and its body still to be read. */
   HttpResponse<BodyQueue> exchange(HttpRequest.Builder builder, Duration timeout) {
     checkOpen();
     HttpRequest request = builder.build();
-    CompletableFuture<HttpResponse<BodyQueue>> answer =
-        client.sendAsync(request, info -> new BodyQueue());
     try {
-      return answer.get(Checks.nanos(timeout), TimeUnit.NANOSECONDS);
-    } catch (ExecutionException e) {
-      throw failure(
-          request.uri(),
-          e.getCause() instanceof IOException failure ? failure : new IOException(e.getCause()));
-    } catch (TimeoutException e) {
-      abandon(answer);
-      throw failure(request.uri(), new HttpTimeoutException("no answer within " + timeout));
+      return BodyQueue.exchange(client, request, timeout);
+    } catch (IOException e) {
+      throw failure(request.uri(), e);
     } catch (InterruptedException e) {
-      abandon(answer);
       throw interrupted(e);
-    }
-  }
-
-  private static void abandon(CompletableFuture<HttpResponse<BodyQueue>> answer) {
-    // One that has just come would hold its connection.
-    if (!answer.cancel(true) && !answer.isCompletedExceptionally()) {
-      answer.join().body().close();
     }
   }
 

@@ -1,6 +1,7 @@
 package io.ruvector.a2a;
 
 import io.ruvector.a2a.Json.MalformedException;
+import io.ruvector.internal.BodyQueue;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;

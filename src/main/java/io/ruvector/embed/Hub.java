@@ -1,15 +1,15 @@
 package io.ruvector.embed;
 
+import io.ruvector.internal.BodyQueue;
+import io.ruvector.internal.Checks;
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandler;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -28,7 +28,6 @@ final class Hub {
   private static final int REDIRECTS = 8;
   private static final int TRIES = 5;
   private static final long FIRST_PAUSE_MILLIS = 100;
-  private static final int BUFFER = 1 << 16;
 
   private final URI endpoint;
   private final @Nullable String token;
@@ -105,7 +104,8 @@ final class Hub {
     return retrying(
         uri,
         () -> {
-          HttpResponse<Void> response = send("HEAD", uri, null, BodyHandlers.discarding());
+          HttpResponse<BodyQueue> response = send("HEAD", uri, null);
+          response.body().close();
           int status = response.statusCode();
           if (status != 200 && !isRedirect(response)) {
             throw refusal(uri, response);
@@ -166,11 +166,10 @@ final class Hub {
   }
 
   private void transfer(URI uri, long size, long from, Path partial, LongConsumer progress)
-      throws IOException {
+      throws IOException, InterruptedException {
     String range = from == 0 ? null : "bytes=%d-".formatted(from);
-    HttpResponse<InputStream> response = send("GET", uri, range, BodyHandlers.ofInputStream());
-    try (InputStream body = response.body();
-        var watch = new Watch(body, idle)) {
+    HttpResponse<BodyQueue> response = send("GET", uri, range);
+    try (BodyQueue body = response.body()) {
       int status = response.statusCode();
       if (status != 200 && status != 206) {
         throw refusal(uri, response);
@@ -182,75 +181,65 @@ final class Hub {
             "asked for the bytes from %d on, got '%s'"
                 .formatted(from, header(response, "Content-Range")));
       }
-      try (var out = open(partial, start)) {
+      try (var out =
+          writing(
+              partial,
+              () ->
+                  FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.WRITE)
+                      .truncate(start)
+                      .position(start))) {
         long at = start;
-        byte[] buffer = new byte[BUFFER];
-        for (int read = body.read(buffer); read >= 0; read = body.read(buffer)) {
-          watch.heard();
-          at += read;
-          if (at > size) {
-            Files.delete(partial);
-            throw new EmbedException(
-                "%s: more than the %d bytes that the hub told of".formatted(plain(uri), size));
+        long patience = Checks.nanos(idle);
+        for (var piece = body.next(patience); piece != null; piece = body.next(patience)) {
+          for (ByteBuffer buffer : piece) {
+            at += buffer.remaining();
+            if (at > size) {
+              Files.delete(partial);
+              throw new EmbedException(
+                  "%s: more than the %d bytes that the hub told of".formatted(plain(uri), size));
+            }
+            while (buffer.hasRemaining()) {
+              writing(partial, () -> out.write(buffer));
+            }
           }
-          write(out, buffer, read, partial);
           progress.accept(at);
         }
         if (at < size) {
           throw new IOException("the connection ended after %d of %d bytes".formatted(at, size));
         }
-        sync(out, partial);
+        writing(
+            partial,
+            () -> {
+              out.force(true);
+              return partial;
+            });
       }
     }
   }
 
-  private static FileChannel open(Path partial, long at) {
+  /** A disk that is full would stay so: what was written goes, but not for an interrupt. */
+  private static <T> T writing(Path partial, Attempt<T> attempt) throws InterruptedException {
     try {
-      var channel = FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      channel.truncate(at).position(at);
-      return channel;
+      return attempt.run();
+    } catch (ClosedByInterruptException e) {
+      throw new InterruptedException();
     } catch (IOException e) {
-      throw unwritable(partial, e);
-    }
-  }
-
-  private static void write(FileChannel out, byte[] bytes, int length, Path partial) {
-    try {
-      var buffer = ByteBuffer.wrap(bytes, 0, length);
-      while (buffer.hasRemaining()) {
-        out.write(buffer);
+      try {
+        Files.deleteIfExists(partial);
+      } catch (IOException again) {
+        e.addSuppressed(again);
       }
-    } catch (IOException e) {
-      throw unwritable(partial, e);
+      throw new EmbedException("%s cannot be written: %s".formatted(partial, e), e);
     }
-  }
-
-  private static void sync(FileChannel out, Path partial) {
-    try {
-      out.force(true);
-    } catch (IOException e) {
-      throw unwritable(partial, e);
-    }
-  }
-
-  /** A disk that is full would stay so: what was written goes. */
-  private static EmbedException unwritable(Path partial, IOException cause) {
-    try {
-      Files.deleteIfExists(partial);
-    } catch (IOException e) {
-      cause.addSuppressed(e);
-    }
-    return new EmbedException("%s cannot be written: %s".formatted(partial, cause), cause);
   }
 
   /** Sends a request and follows redirects: for HEAD up to the one that leaves the hub. */
-  private <T> HttpResponse<T> send(
-      String method, URI first, @Nullable String range, BodyHandler<T> body) throws IOException {
+  private HttpResponse<BodyQueue> send(String method, URI first, @Nullable String range)
+      throws IOException, InterruptedException {
     URI uri = first;
     for (int hop = 0; hop <= REDIRECTS; hop++) {
       var request =
           HttpRequest.newBuilder(uri)
-              .timeout(idle)
               .method(method, HttpRequest.BodyPublishers.noBody())
               .header("User-Agent", "ruvector")
               .header("Accept-Encoding", "identity");
@@ -260,10 +249,10 @@ final class Hub {
       if (token != null && isSameOrigin(uri, endpoint)) {
         request.header("Authorization", "Bearer " + token);
       }
-      HttpResponse<T> response = send(request.build(), body);
+      HttpResponse<BodyQueue> response = BodyQueue.exchange(client, request.build(), idle);
       int status = response.statusCode();
       if (status == 429 || status >= 500) {
-        close(response);
+        response.body().close();
         throw new IOException("status %d".formatted(status));
       }
       if (!isRedirect(response)) {
@@ -273,7 +262,7 @@ final class Hub {
       if (method.equals("HEAD") && !isSameOrigin(next, endpoint)) {
         return response;
       }
-      close(response);
+      response.body().close();
       boolean secure = "https".equals(next.getScheme());
       if (!secure && ("https".equals(uri.getScheme()) || !"http".equals(next.getScheme()))) {
         throw new EmbedException(
@@ -282,25 +271,6 @@ final class Hub {
       uri = next;
     }
     throw new EmbedException("%s: more than %d redirects".formatted(plain(first), REDIRECTS));
-  }
-
-  private <T> HttpResponse<T> send(HttpRequest request, BodyHandler<T> body) throws IOException {
-    try {
-      return client.send(request, body);
-    } catch (InterruptedException e) {
-      throw interrupted(request.uri());
-    }
-  }
-
-  private static CancellationException interrupted(URI uri) {
-    Thread.currentThread().interrupt();
-    return new CancellationException("interrupted in " + plain(uri));
-  }
-
-  private static void close(HttpResponse<?> response) throws IOException {
-    if (response.body() instanceof InputStream stream) {
-      stream.close();
-    }
   }
 
   private static boolean isRedirect(HttpResponse<?> response) {
@@ -326,58 +296,26 @@ final class Hub {
   }
 
   private interface Attempt<T> {
-    T run() throws IOException;
+    T run() throws IOException, InterruptedException;
   }
 
   /** Tries again, after a pause that doubles, what a network may do better the next time. */
   private static <T> T retrying(URI uri, Attempt<T> attempt) throws IOException {
-    for (int tried = 1; ; tried++) {
-      try {
-        return attempt.run();
-      } catch (IOException e) {
-        if (tried == TRIES) {
-          throw new IOException("%s: %s, the last of %d tries".formatted(plain(uri), e, TRIES), e);
+    try {
+      for (int tried = 1; ; tried++) {
+        try {
+          return attempt.run();
+        } catch (IOException e) {
+          if (tried == TRIES) {
+            throw new IOException(
+                "%s: %s, the last of %d tries".formatted(plain(uri), e, TRIES), e);
+          }
         }
-      }
-      try {
         Thread.sleep(FIRST_PAUSE_MILLIS << (tried - 1));
-      } catch (InterruptedException e) {
-        throw interrupted(uri);
       }
-    }
-  }
-
-  /** Closes a stream that nothing comes from: the client has no limit for the body of an answer. */
-  private static final class Watch implements AutoCloseable {
-    private final AtomicLong heardAt = new AtomicLong(System.nanoTime());
-    private final Thread thread;
-
-    Watch(InputStream body, Duration idle) {
-      thread =
-          Thread.ofVirtual()
-              .name("ruvector-download-watch")
-              .start(
-                  () -> {
-                    try {
-                      long left = idle.toNanos();
-                      while (left > 0) {
-                        Thread.sleep(Duration.ofNanos(left));
-                        left = heardAt.get() + idle.toNanos() - System.nanoTime();
-                      }
-                      body.close();
-                    } catch (InterruptedException | IOException e) {
-                      // The download has ended, one way or the other.
-                    }
-                  });
-    }
-
-    void heard() {
-      heardAt.set(System.nanoTime());
-    }
-
-    @Override
-    public void close() {
-      thread.interrupt();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancellationException("interrupted in " + plain(uri));
     }
   }
 }

@@ -18,8 +18,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -179,6 +181,26 @@ class ModelCacheTest {
     assertRight(resolve());
     assertTrue(
         hub.requests.stream().anyMatch(request -> request.endsWith("bytes=%d-".formatted(half))),
+        hub.requests.toString());
+  }
+
+  @Test
+  void aDownloadThatIsInterruptedIsLeftForTheNext() throws IOException {
+    ModelCache interrupted =
+        cache.onProgress(
+            (file, bytes, total) -> {
+              if (bytes > 0) {
+                // More is there by then: a thread that need not wait is interrupted too.
+                LockSupport.parkNanos(200_000_000);
+                Thread.currentThread().interrupt();
+              }
+            });
+    assertThrows(CancellationException.class, () -> interrupted.resolve(REPOSITORY, "main", FILES));
+    assertTrue(Thread.interrupted());
+    hub.requests.clear();
+    assertRight(resolve());
+    assertTrue(
+        hub.requests.stream().anyMatch(request -> request.contains("bytes=")),
         hub.requests.toString());
   }
 

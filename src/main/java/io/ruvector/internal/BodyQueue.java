@@ -1,16 +1,22 @@
-package io.ruvector.a2a;
+package io.ruvector.internal;
 
 import java.io.IOException;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodySubscriber;
 import java.net.http.HttpTimeoutException;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Flow;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * The body of a response, taken piece by piece by a thread that may wait for each: no more is read
  * from the connection than a few pieces ahead.
  */
-final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
+public final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
   /** Pieces are what one read of a socket brought, up to 16 KiB. */
   private static final int AHEAD = 4;
 
@@ -32,6 +38,39 @@ final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
   private boolean closed;
   // Of the thread that reads.
   private long turn = System.nanoTime();
+
+  /**
+   * Sends a request; what comes back has its headers, and its body still to be read. The request's
+   * own timeout would be one of the body too, from JDK 26 on.
+   *
+   * @param timeout how long to wait for the headers
+   * @throws HttpTimeoutException if that is not enough
+   * @throws IOException if the connection fails
+   */
+  public static HttpResponse<BodyQueue> exchange(
+      HttpClient client, HttpRequest request, Duration timeout)
+      throws IOException, InterruptedException {
+    CompletableFuture<HttpResponse<BodyQueue>> answer =
+        client.sendAsync(request, info -> new BodyQueue());
+    try {
+      return answer.get(Checks.nanos(timeout), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof IOException failure ? failure : new IOException(e.getCause());
+    } catch (TimeoutException e) {
+      abandon(answer);
+      throw new HttpTimeoutException("no answer within " + timeout);
+    } catch (InterruptedException e) {
+      abandon(answer);
+      throw e;
+    }
+  }
+
+  private static void abandon(CompletableFuture<HttpResponse<BodyQueue>> answer) {
+    // One that has just come would hold its connection.
+    if (!answer.cancel(true) && !answer.isCompletedExceptionally()) {
+      answer.join().body().close();
+    }
+  }
 
   @Override
   public CompletionStage<BodyQueue> getBody() {
@@ -68,7 +107,7 @@ final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
   }
 
   /** Ends the body with a failure that is not its own, for whoever waits for a piece. */
-  void fail(Throwable failure) {
+  public void fail(Throwable failure) {
     arrived.add(failure);
   }
 
@@ -80,7 +119,7 @@ final class BodyQueue implements BodySubscriber<BodyQueue>, AutoCloseable {
    * @throws IOException if the connection fails
    */
   @SuppressWarnings("unchecked") // lists are pieces
-  @Nullable List<ByteBuffer> next(long nanos) throws IOException, InterruptedException {
+  public @Nullable List<ByteBuffer> next(long nanos) throws IOException, InterruptedException {
     Object next = arrived.poll();
     if (next == null) {
       next = arrived.poll(nanos, TimeUnit.NANOSECONDS);
