@@ -114,10 +114,11 @@ public final class LakeSession implements AutoCloseable {
       return;
     }
     try {
+      RuLakeBundle bundle = lake.read(dir);
       if (!lake.isCached(target)) {
-        lake.warmFromDir(target, dir);
+        lake.warm(target, dir, bundle);
       }
-      saved.put(target, RuLakeBundle.readFromDir(dir).witness());
+      saved.put(target, bundle.witness());
     } catch (RuVectorException e) {
       LOG.info("{}: the saved cache is refused: {}", target, e.getMessage());
     }

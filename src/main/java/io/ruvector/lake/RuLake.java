@@ -576,8 +576,11 @@ public final class RuLake implements AutoCloseable {
     Entry entry = entry(target);
     lake.pushedDown(entry.names);
     Long tooLarge = entry.tooLarge;
-    if (tooLarge == null || System.nanoTime() - tooLarge > TOO_LARGE_NANOS) {
-      var _ = pullInBackground(entry, adapter);
+    boolean due = tooLarge == null || System.nanoTime() - tooLarge > TOO_LARGE_NANOS;
+    if (due && entry.revalidating.compareAndSet(false, true)) {
+      var _ =
+          pullInBackground(entry, adapter)
+              .whenComplete((reached, failure) -> entry.revalidating.set(false));
     }
     return new LakeResult(
         target, ACCESS.result(ids, scores), found.generation(), asked, false, true);
@@ -604,14 +607,11 @@ public final class RuLake implements AutoCloseable {
     CompletableFuture<Observed.At> pull;
     try {
       pull = entry.flight.begin(executor, run -> pull(entry, adapter, run));
-    } catch (RejectedExecutionException full) {
-      pull = CompletableFuture.failedFuture(full);
+    } catch (RuntimeException refused) {
+      pull = CompletableFuture.failedFuture(refused);
     }
     return pull.whenComplete(
         (reached, failure) -> {
-          if (failure instanceof LakeException e && e.code() == Code.BUDGET) {
-            entry.tooLarge = System.nanoTime();
-          }
           if (failure != null) {
             LOG.debug("{} could not be pulled", entry.target, failure);
           }
@@ -994,6 +994,17 @@ public final class RuLake implements AutoCloseable {
 
   /** Pulls a collection, or what changed of it, until what came is of one generation. */
   private Observed.At pull(Entry entry, BackendAdapter adapter, Flight.Running running) {
+    try {
+      return pullOneState(entry, adapter, running);
+    } catch (LakeException e) {
+      if (e.code() == Code.BUDGET) {
+        entry.tooLarge = System.nanoTime();
+      }
+      throw e;
+    }
+  }
+
+  private Observed.At pullOneState(Entry entry, BackendAdapter adapter, Flight.Running running) {
     for (int attempt = 0; attempt < PULLS; attempt++) {
       running.check();
       Observed.At before = observe(entry.target, adapter);
@@ -1291,7 +1302,7 @@ public final class RuLake implements AutoCloseable {
   }
 
   /** The sidecar of a folder, if it may be believed. */
-  private RuLakeBundle read(Path dir) {
+  RuLakeBundle read(Path dir) {
     RuLakeBundle bundle = RuLakeBundle.readFromDir(dir);
     if (!trustedKeys.isEmpty() && trustedKeys.stream().noneMatch(bundle::isSignedBy)) {
       throw untrusted(
@@ -1349,7 +1360,11 @@ public final class RuLake implements AutoCloseable {
    *     was signed
    */
   public long warmFromDir(Target target, Path dir) {
-    RuLakeBundle bundle = read(dir);
+    return warm(target, dir, read(dir));
+  }
+
+  /** The same with the sidecar of that folder, which may be believed. */
+  long warm(Target target, Path dir, RuLakeBundle bundle) {
     if (!trustedKeys.isEmpty() && bundle.indexHash() == null) {
       throw untrusted(dir, "its signature covers no saved index: it was published alone");
     }

@@ -3,6 +3,7 @@ package io.ruvector.lake;
 import static io.ruvector.lake.ScriptedAdapter.TARGET;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,6 +15,8 @@ import io.ruvector.internal.NativeLibrary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -60,10 +63,7 @@ class LakeSessionTest {
       session.close();
       assertThrows(IllegalStateException.class, () -> session.search(TARGET, QUERY, 5));
     }
-    for (int i = 0; i < 500 && NativeLibrary.liveHandles() != before; i++) {
-      Thread.sleep(10);
-    }
-    assertEquals(before, NativeLibrary.liveHandles());
+    RuLakeTest.awaitHandles(before);
   }
 
   @Test
@@ -108,6 +108,29 @@ class LakeSessionTest {
         assertEquals(2, session.search(TARGET, QUERY, 5).size());
       }
       assertEquals(3, adapter.pulls.get());
+    }
+  }
+
+  /** Also where the collection is cached already. */
+  @Test
+  void whatIsNotTrustedIsSavedAnew() throws Exception {
+    var adapter = new ScriptedAdapter();
+    adapter.put(1, 1, 1);
+    Path saved = folder.resolve("scripted=c.lake");
+    try (var lake = lake(adapter);
+        var session = lake.session(folder)) {
+      session.search(TARGET, QUERY, 1);
+    }
+    KeyPair keys = KeyPairGenerator.getInstance("Ed25519").generateKeyPair();
+    try (var lake =
+        RuLake.builder().signingKey(keys.getPrivate()).trustedKeys(keys.getPublic()).build()) {
+      lake.registerBackend(adapter);
+      lake.search(TARGET, QUERY, 1);
+      assertNull(RuLakeBundle.readFromDir(saved).signature());
+      try (var session = lake.session(folder)) {
+        session.search(TARGET, QUERY, 1);
+      }
+      assertTrue(RuLakeBundle.readFromDir(saved).isSignedBy(keys.getPublic()));
     }
   }
 

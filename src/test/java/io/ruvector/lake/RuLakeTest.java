@@ -575,7 +575,7 @@ class RuLakeTest {
   }
 
   /** What is closed is freed in the end, at once where no call is inside. */
-  private static void awaitHandles(long expected) throws InterruptedException {
+  static void awaitHandles(long expected) throws InterruptedException {
     for (int i = 0; i < 500 && NativeLibrary.liveHandles() != expected; i++) {
       Thread.sleep(10);
     }
