@@ -145,49 +145,49 @@ final class TextModel implements AutoCloseable {
     for (int[] tokens : batch) {
       width = Math.max(width, tokens.length);
     }
+    long[] ids = new long[Math.multiplyExact(batch.length, width)];
+    long[] mask = new long[ids.length];
+    Arrays.fill(ids, tokenizer.padding());
+    for (int i = 0; i < batch.length; i++) {
+      int first = i * width;
+      for (int j = 0; j < batch[i].length; j++) {
+        ids[first + j] = batch[i][j];
+        mask[first + j] = 1;
+      }
+    }
     try (var arena = Arena.ofConfined()) {
-      long cells = (long) batch.length * width;
-      MemorySegment ids = arena.allocate(ValueLayout.JAVA_LONG, cells);
-      MemorySegment mask = arena.allocate(ValueLayout.JAVA_LONG, cells);
-      MemorySegment states = arena.allocate(ValueLayout.JAVA_FLOAT, cells * dimension);
-      for (int i = 0; i < batch.length; i++) {
-        for (int j = 0; j < width; j++) {
-          long cell = (long) i * width + j;
-          boolean real = j < batch[i].length;
-          ids.setAtIndex(ValueLayout.JAVA_LONG, cell, real ? batch[i][j] : tokenizer.padding());
-          mask.setAtIndex(ValueLayout.JAVA_LONG, cell, real ? 1 : 0);
-        }
-      }
       Map<String, OnnxModel.Tensor> given = new HashMap<>();
-      given.put(IDS, new OnnxModel.Tensor(ids, true, batch.length, width));
-      given.put(MASK, new OnnxModel.Tensor(mask, true, batch.length, width));
-      if (inputs.contains(TYPES)) {
-        MemorySegment types = arena.allocate(ValueLayout.JAVA_LONG, cells);
-        given.put(TYPES, new OnnxModel.Tensor(types, true, batch.length, width));
-      }
+      given.put(IDS, tensor(arena.allocateFrom(ValueLayout.JAVA_LONG, ids), batch, width));
+      given.put(MASK, tensor(arena.allocateFrom(ValueLayout.JAVA_LONG, mask), batch, width));
+      given.put(TYPES, tensor(arena.allocate(ValueLayout.JAVA_LONG, ids.length), batch, width));
       given.keySet().retainAll(inputs);
+      MemorySegment states = arena.allocate(ValueLayout.JAVA_FLOAT, (long) ids.length * dimension);
       graph.run(given, output, new OnnxModel.Tensor(states, false, batch.length, width, dimension));
-      double[] sum = new double[dimension];
       for (int i = 0; i < batch.length; i++) {
-        pool(states, (long) i * width, batch[i].length, unpooled, sum);
-        long row = (long) numbers[i] * dimension;
-        for (int d = 0; d < dimension; d++) {
-          rows.setAtIndex(ValueLayout.JAVA_FLOAT, row + d, (float) sum[d]);
-        }
+        float[] vector = pool(states, (long) i * width, batch[i].length, unpooled);
+        long row = (long) numbers[i] * vector.length * Float.BYTES;
+        MemorySegment.copy(vector, 0, rows, ValueLayout.JAVA_FLOAT, row, vector.length);
       }
     }
   }
 
-  /** Makes one vector of those of a text's tokens, the first of which is at a position. */
-  private void pool(MemorySegment states, long first, int tokens, int unpooled, double[] sum) {
+  private static OnnxModel.Tensor tensor(MemorySegment data, int[][] batch, int width) {
+    return new OnnxModel.Tensor(data, true, batch.length, width);
+  }
+
+  /** The one vector of those of a text's tokens, the first of which is at a position. */
+  private float[] pool(MemorySegment states, long first, int tokens, int unpooled) {
     boolean mean = config.pooling() == SentenceConfig.Pooling.MEAN;
     int from = mean ? Math.min(unpooled, tokens - 1) : 0;
     int to = mean ? tokens : 1;
-    Arrays.fill(sum, 0);
+    // Arrays, as loops over segments are compiled for seconds, and again and again.
+    double[] sum = new double[dimension];
+    float[] state = new float[dimension];
     for (int token = from; token < to; token++) {
-      long base = (first + token) * dimension;
+      long start = (first + token) * dimension * Float.BYTES;
+      MemorySegment.copy(states, ValueLayout.JAVA_FLOAT, start, state, 0, dimension);
       for (int d = 0; d < dimension; d++) {
-        sum[d] += states.getAtIndex(ValueLayout.JAVA_FLOAT, base + d);
+        sum[d] += state[d];
       }
     }
     for (int d = 0; d < dimension; d++) {
@@ -196,6 +196,10 @@ final class TextModel implements AutoCloseable {
     if (normalize) {
       normalize(sum);
     }
+    for (int d = 0; d < dimension; d++) {
+      state[d] = (float) sum[d];
+    }
+    return state;
   }
 
   /** Divides a vector by its norm. */
