@@ -71,9 +71,10 @@ final class ModelMixin {
     }
   }
 
-  /** Embeds texts, with the progress shown. */
-  static EmbedResult embed(Embedder embedder, EmbedRequest request, int texts, OutputMixin output) {
-    try (Progress progress = output.progress("embedding %d texts".formatted(texts), texts)) {
+  /** Embeds texts, which are there before the model is, with the progress shown. */
+  EmbedResult embed(EmbedRequest request, int texts, EmbedOptions options, OutputMixin output) {
+    try (Embedder embedder = open(options, output);
+        Progress progress = output.progress("embedding %d texts".formatted(texts), texts)) {
       return embedder.embed(request.onProgress(progress::reach));
     }
   }
@@ -95,6 +96,8 @@ final class ModelMixin {
       }
     } catch (CharacterCodingException e) {
       throw CliException.data("%s: not UTF-8 after line %d".formatted(name, lines.size()));
+    } catch (IOException e) {
+      throw CliException.data("%s: %s".formatted(name, e.getMessage()));
     }
     if (lines.isEmpty()) {
       throw CliException.data("%s: empty, expected a text on each line".formatted(name));
