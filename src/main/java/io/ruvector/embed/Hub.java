@@ -1,6 +1,7 @@
 package io.ruvector.embed;
 
 import io.ruvector.internal.BodyQueue;
+import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
 import java.io.IOException;
 import java.net.URI;
@@ -17,7 +18,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Objects;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -314,8 +314,7 @@ final class Hub {
         Thread.sleep(FIRST_PAUSE_MILLIS << (tried - 1));
       }
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CancellationException("interrupted in " + plain(uri));
+      throw Cancellation.interrupted(plain(uri), e);
     }
   }
 }

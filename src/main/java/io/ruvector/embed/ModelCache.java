@@ -2,10 +2,12 @@ package io.ruvector.embed;
 
 import io.ruvector.embed.Hub.Metadata;
 import io.ruvector.embed.Pretrained.ModelFile;
+import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
 import io.ruvector.internal.FileMutex;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
@@ -277,6 +279,8 @@ public final class ModelCache {
         repo.link(commit, file.path(), found.hash());
       }
       return repo.snapshot(commit == null ? revision : commit);
+    } catch (ClosedByInterruptException e) {
+      throw Cancellation.interrupted(repository, e);
     } catch (IOException e) {
       throw new EmbedException(
           "%s cannot be had into %s: %s".formatted(repository, folder, e.getMessage()), e);

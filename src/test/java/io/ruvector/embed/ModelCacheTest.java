@@ -196,6 +196,8 @@ class ModelCacheTest {
               }
             });
     assertThrows(CancellationException.class, () -> interrupted.resolve(REPOSITORY, "main", FILES));
+    // Still interrupted, and so is the next, in hashing what is there.
+    assertThrows(CancellationException.class, this::resolve);
     assertTrue(Thread.interrupted());
     hub.requests.clear();
     assertRight(resolve());
