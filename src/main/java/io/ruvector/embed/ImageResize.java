@@ -1,5 +1,7 @@
 package io.ruvector.embed;
 
+import static io.ruvector.embed.ImagePixels.CHANNELS;
+
 /**
  * Resizing as Pillow does it up to 12.3, bit for bit (13.0 takes the columns first where that is
  * cheaper, so some values differ by one): a filter whose support grows with the reduction, first
@@ -8,8 +10,6 @@ package io.ruvector.embed;
 final class ImageResize {
   /** Fraction bits of a weight: 8 for the value and 2 for overshoot stay of 32. */
   private static final int PRECISION = 32 - 8 - 2;
-
-  private static final int CHANNELS = 3;
 
   private ImageResize() {}
 
