@@ -178,6 +178,31 @@ class ImageTest {
     assertEquals(0, chw.remaining());
   }
 
+  /** Strips of which every row, or every column, would be needed. */
+  @Test
+  void refusesWhatCannotBeResizedInMemory() {
+    var high = new ImagePixels(1, 5_000_000, new byte[15_000_000]);
+    for (ImagePixels pixels :
+        List.of(high, new ImagePixels(40_000_000, 1, new byte[120_000_000]))) {
+      EmbedException failure =
+          assertThrows(
+              EmbedException.class,
+              () ->
+                  ImageResize.window(
+                      pixels.rgb(),
+                      pixels.width(),
+                      pixels.height(),
+                      224,
+                      224,
+                      Filter.BICUBIC,
+                      0,
+                      0,
+                      224,
+                      224));
+      assertTrue(failure.getMessage().contains("expected at most"), failure.getMessage());
+    }
+  }
+
   @Test
   void aFolderSaysHowPicturesArePrepared() throws IOException {
     assertNull(ImagePreprocessor.of(folder));
