@@ -3,10 +3,11 @@ package io.ruvector.embed;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +44,7 @@ record SentenceConfig(
   }
 
   private static final int DEFAULT_MAX_TOKENS = 512;
+  private static final String MEAN = "pooling_mode_mean_tokens";
 
   static SentenceConfig read(Path folder) {
     if (!Files.isDirectory(folder)) {
@@ -104,23 +106,22 @@ record SentenceConfig(
     }
   }
 
+  /** A mode's name overrides the flags, of which that of the mean is set where it is not there. */
   private static Pooling pooling(ConfigFile config) {
-    List<String> modes = new ArrayList<>();
-    for (Object field : config.fields().keySet()) {
-      String name = field.toString();
-      if (name.startsWith("pooling_mode_") && config.flag(name, false)) {
-        modes.add(name.substring("pooling_mode_".length()));
+    Set<String> flags = new TreeSet<>(Set.of(MEAN));
+    for (Object name : config.fields().keySet()) {
+      if (name.toString().startsWith("pooling_mode_")) {
+        flags.add(name.toString());
       }
     }
-    if (config.has("pooling_mode")) {
-      modes.add(config.text("pooling_mode", ""));
-    }
-    return switch (String.join(" and ", modes)) {
-      case "mean_tokens", "mean", "" -> Pooling.MEAN;
-      case "cls_token", "cls" -> Pooling.CLS;
-      case String other ->
+    flags.removeIf(name -> !config.flag(name, name.equals(MEAN)));
+    String mode = config.text("pooling_mode", String.join(" and ", flags));
+    return switch (mode.toLowerCase(Locale.ROOT)) {
+      case "mean", MEAN -> Pooling.MEAN;
+      case "cls", "pooling_mode_cls_token" -> Pooling.CLS;
+      default ->
           throw new EmbedException(
-              "%s: pooling by %s, expected mean or cls".formatted(config.place(), other));
+              "%s: pooling by '%s', expected mean or cls".formatted(config.place(), mode));
     };
   }
 

@@ -59,8 +59,9 @@ class ModelConfigTest {
         "1_Pooling/config.json | - | 1_Pooling/config.json cannot be read: ",
         "1_Pooling/config.json | 1 | config.json is 1, expected an object",
         "1_Pooling/config.json | {\"pooling_mode_cls_token\": 1} | is 1, expected true or false",
-        "1_Pooling/config.json | {\"pooling_mode_max_tokens\": true} | by max_tokens, expected mean",
-        "1_Pooling/config.json | {\"pooling_mode\": \"max\"} | by max, expected mean or cls",
+        "1_Pooling/config.json | {\"pooling_mode_max_tokens\": true} | by 'pooling_mode_max_tokens and pooling_",
+        "1_Pooling/config.json | {\"pooling_mode\": \"max\"} | by 'max', expected mean or cls",
+        "1_Pooling/config.json | {\"pooling_mode_mean_tokens\": false} | by '', expected mean or cls",
         "1_Pooling/config.json | {\"pooling_mode\": [\"cls\"]} | is [cls], expected a string",
         "1_Pooling/config.json | {\"include_prompt\": 0} | is 0, expected true or false",
         "config.json | null | config.json is null, expected an object",
@@ -101,6 +102,25 @@ class ModelConfigTest {
     }
     String refusal = refusal();
     assertTrue(refusal.contains(message), refusal);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{} | MEAN",
+        "{\"pooling_mode_mean_tokens\": true, \"pooling_mode_max_tokens\": false} | MEAN",
+        "{\"pooling_mode_mean_tokens\": false, \"pooling_mode_cls_token\": true} | CLS",
+        "{\"pooling_mode\": \"CLS\", \"pooling_mode_mean_tokens\": true} | CLS",
+        "{\"pooling_mode\": \"mean\", \"pooling_mode_cls_token\": true} | MEAN",
+        "{\"pooling_mode\": null} | MEAN",
+      })
+  void poolingIsReadAsTheReferenceDoes(String config, SentenceConfig.Pooling pooling)
+      throws IOException {
+    Models.tiny(folder);
+    Files.writeString(folder.resolve("1_Pooling/config.json"), config);
+    assertEquals(pooling, SentenceConfig.read(folder).pooling());
   }
 
   private static String json(Map<String, String> fields) {
