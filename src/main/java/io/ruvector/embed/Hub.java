@@ -258,11 +258,11 @@ final class Hub {
       if (!isRedirect(response)) {
         return response;
       }
-      URI next = uri.resolve(header(response, "Location"));
+      response.body().close();
+      URI next = target(uri, header(response, "Location"));
       if (method.equals("HEAD") && !isSameOrigin(next, endpoint)) {
         return response;
       }
-      response.body().close();
       boolean secure = "https".equals(next.getScheme());
       if (!secure && ("https".equals(uri.getScheme()) || !"http".equals(next.getScheme()))) {
         throw new EmbedException(
@@ -271,6 +271,20 @@ final class Hub {
       uri = next;
     }
     throw new EmbedException("%s: more than %d redirects".formatted(plain(first), REDIRECTS));
+  }
+
+  private static URI target(URI from, String location) {
+    try {
+      URI to = from.resolve(location);
+      if (to.getHost() != null) {
+        return to;
+      }
+    } catch (IllegalArgumentException e) {
+      // Told below, without a query, which may be signed.
+    }
+    throw new EmbedException(
+        "%s: a redirect to %s, expected: an address"
+            .formatted(plain(from), location.replaceFirst("\\?.*", "")));
   }
 
   private static boolean isRedirect(HttpResponse<?> response) {

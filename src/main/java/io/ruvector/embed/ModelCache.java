@@ -85,7 +85,7 @@ public final class ModelCache {
       Progress progress) {
     this.folder = folder;
     this.endpoint = endpoint;
-    this.token = token;
+    this.token = token == null || token.isEmpty() ? null : token;
     this.offline = offline;
     this.idle = idle;
     this.progress = progress;
@@ -105,7 +105,8 @@ public final class ModelCache {
     return new ModelCache(
         folder(environment, home),
         endpoint("HF_ENDPOINT", value(environment, "HF_ENDPOINT", "https://huggingface.co")),
-        environment.get("HF_TOKEN"),
+        // The end of the line that it was read from may have come along.
+        value(environment, "HF_TOKEN", "").strip(),
         Set.of("1", "ON", "YES", "TRUE")
             .contains(value(environment, "HF_HUB_OFFLINE", "").toUpperCase(Locale.ROOT)),
         idle(environment.get("HF_HUB_DOWNLOAD_TIMEOUT")),
@@ -173,7 +174,7 @@ public final class ModelCache {
         folder, endpoint("endpoint", other.toString()), token, offline, idle, progress);
   }
 
-  /** The same with a token, for repositories that are not public; null: without. */
+  /** The same with a token, for repositories that are not public; null or empty: without. */
   public ModelCache token(@Nullable String other) {
     return new ModelCache(folder, endpoint, other, offline, idle, progress);
   }
