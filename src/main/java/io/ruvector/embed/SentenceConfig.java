@@ -77,7 +77,9 @@ record SentenceConfig(
         ConfigFile.read(transformer.resolve("tokenizer_config.json"))
             .count("model_max_length", positions);
     // Not tokenizer.json's length, which is what the model was trained with.
-    ConfigFile sentence = ConfigFile.read(transformer.resolve("sentence_bert_config.json"));
+    Path own = transformer.resolve("sentence_bert_config.json");
+    Path older = transformer.resolve("sentence_distilbert_config.json");
+    ConfigFile sentence = ConfigFile.read(Files.exists(own) ? own : older);
     ConfigFile texts = ConfigFile.read(folder.resolve("config_sentence_transformers.json"));
     Map<String, String> prompts = prompts(texts.object("prompts"));
     String usual = texts.value("default_prompt_name", String.class, "a string");

@@ -123,6 +123,16 @@ class ModelConfigTest {
     assertEquals(pooling, SentenceConfig.read(folder).pooling());
   }
 
+  @Test
+  void theLimitOfTokensHasAnOlderName() throws IOException {
+    Models.tiny(folder);
+    Path file = folder.resolve("sentence_bert_config.json");
+    Files.move(file, folder.resolve("sentence_distilbert_config.json"));
+    assertEquals(16, SentenceConfig.read(folder).maxTokens());
+    Files.writeString(file, "{\"max_seq_length\": 9}");
+    assertEquals(9, SentenceConfig.read(folder).maxTokens());
+  }
+
   private static String json(Map<String, String> fields) {
     return fields.entrySet().stream()
         .map(field -> "\"%s\": %s".formatted(field.getKey(), field.getValue()))
