@@ -123,21 +123,21 @@ class TextCommandsTest {
       value = {
         "embed --input MISSING | missing.txt: no such file",
         "embed --input EMPTY | empty.txt: empty, expected a text",
-        "embed --input BAD | bad.txt: not UTF-8",
+        "embed --input BAD | bad.txt: line 2: not UTF-8",
         "embed --input DIR | dir: Is a directory",
         "embed --input GOOD -o MISSING/out.npy | missing.txt/out.npy cannot be written",
         "embed --input GOOD -o GOOD/out.npy | lines.txt/out.npy cannot be written",
         "embed --input GOOD -o DIR.npy | dir.npy is a folder",
         "index build --index flat --text MISSING -o OUT | missing.txt: no such file",
         "index build --index flat --text EMPTY -o OUT | empty.txt: empty, expected a text",
-        "index build --index flat --text BAD -o OUT | bad.txt: not UTF-8",
+        "index build --index flat --text BAD -o OUT | bad.txt: line 2: not UTF-8",
         "index build --index flat --text GOOD -o DIR | dir is a folder",
         "index build --index flat --text GOOD -o MISSING/x.rvx | x.rvx cannot be written",
         "index build --index flat --text GOOD --ids IDS -o OUT | ids.txt: 2 ids, expected one for",
-        "index add INDEX --text BAD --first-id 9 | bad.txt: not UTF-8",
+        "index add INDEX --text BAD --first-id 9 | bad.txt: line 2: not UTF-8",
         "index add INDEX --text GOOD --first-id 9 -o DIR | dir is a folder",
         "search --index-file MISSING --text a | missing.txt",
-        "search --index-file INDEX --text a --texts BAD | bad.txt: not UTF-8",
+        "search --index-file INDEX --text a --texts BAD | bad.txt: line 2: not UTF-8",
         "lake add DIR few --text EMPTY | empty.txt: empty, expected a text",
         "lake add GOOD few --text GOOD | lines.txt",
         "lake search MISSING --text a | missing.txt: no such folder",
@@ -171,7 +171,7 @@ class TextCommandsTest {
     Path out = folder.resolve("out.npy");
     String message =
         Cli.run("embed", "--model", model, "--input", bad, "-o", out).failure(ExitCode.DATA);
-    assertTrue(message.contains(bad + ": not UTF-8"), message);
+    assertTrue(message.contains(bad + ": line 2: not UTF-8"), message);
     assertFalse(Files.exists(out));
     Files.write(bad, new byte[0]);
     message = Cli.run("embed", "--model", model, "--input", bad).failure(ExitCode.DATA);
