@@ -33,6 +33,19 @@ final class DataFile {
     return point < 0 ? "" : name.substring(point);
   }
 
+  /** Refuses a file that could not be written, before the work whose outcome it is to hold. */
+  static void checkTarget(Path file) {
+    Path folder = file.toAbsolutePath().getParent();
+    if (Files.isDirectory(file)) {
+      throw CliException.data("%s is a folder, expected: a file to write".formatted(file));
+    }
+    if (folder == null || !Files.isDirectory(folder) || !Files.isWritable(folder)) {
+      throw CliException.data(
+          "%s cannot be written: %s is no folder that files can be made in"
+              .formatted(file, folder));
+    }
+  }
+
   private static MemorySegment map(Path file) throws IOException {
     try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
       return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());

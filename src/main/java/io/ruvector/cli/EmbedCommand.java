@@ -3,7 +3,6 @@ package io.ruvector.cli;
 import io.ruvector.embed.EmbedOptions;
 import io.ruvector.embed.EmbedRequest;
 import io.ruvector.embed.EmbedResult;
-import io.ruvector.embed.Embedder;
 import io.ruvector.index.Vectors;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -74,36 +73,37 @@ final class EmbedCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     Path file = target;
-    if (file != null && !ENDINGS.contains(DataFile.ending(file))) {
-      throw CliException.usage(
-          "-o %s: '%s' is not one of %s"
-              .formatted(file, DataFile.ending(file), String.join(", ", ENDINGS)));
+    if (file != null) {
+      if (!ENDINGS.contains(DataFile.ending(file))) {
+        throw CliException.usage(
+            "-o %s: '%s' is not one of %s"
+                .formatted(file, DataFile.ending(file), String.join(", ", ENDINGS)));
+      }
+      DataFile.checkTarget(file);
     }
+    List<String> texts =
+        input == null ? ModelMixin.lines(System.in, "stdin") : ModelMixin.lines(input);
+    EmbedRequest request = EmbedRequest.of(texts).batchSize(batchSize);
     var options = EmbedOptions.defaults().threads(threads).maxTokens(maxTokens);
-    try (Embedder embedder = model.open(options, output)) {
-      List<String> texts =
-          input == null ? ModelMixin.lines(System.in, "stdin") : ModelMixin.lines(input);
-      EmbedRequest request = EmbedRequest.of(texts).batchSize(batchSize);
-      try (EmbedResult result = ModelMixin.embed(embedder, request, texts.size(), output)) {
-        Vectors vectors = result.vectors();
-        if (file == null) {
-          for (int row = 0; row < texts.size(); row++) {
-            output.out().println(json(texts.get(row), vectors.row(row)));
-          }
-          output.out().flush();
-        } else {
-          VectorWriter.whole(file, out -> write(out, DataFile.ending(file), texts, vectors));
-          Report report = output.report();
-          report.add(
-              "embed",
-              new Row()
-                  .put("file", file.toString())
-                  .put("texts", texts.size())
-                  .put("dim", vectors.dim())
-                  .put("truncated", result.truncated().cardinality())
-                  .put("bytes", Files.size(file)));
-          report.finish();
+    try (EmbedResult result = model.embed(request, texts.size(), options, output)) {
+      Vectors vectors = result.vectors();
+      if (file == null) {
+        for (int row = 0; row < texts.size(); row++) {
+          output.out().println(json(texts.get(row), vectors.row(row)));
         }
+        output.out().flush();
+      } else {
+        VectorWriter.whole(file, out -> write(out, DataFile.ending(file), texts, vectors));
+        Report report = output.report();
+        report.add(
+            "embed",
+            new Row()
+                .put("file", file.toString())
+                .put("texts", texts.size())
+                .put("dim", vectors.dim())
+                .put("truncated", result.truncated().cardinality())
+                .put("bytes", Files.size(file)));
+        report.finish();
       }
     }
     return ExitCode.OK;

@@ -38,10 +38,11 @@ final class IndexAddCommand implements Callable<Integer> {
     if (!input.hasIds()) {
       throw CliException.usage("one of --ids, --id-column and --first-id is needed");
     }
+    Path saved = target != null ? target : file;
     try (VectorIndex index = opening.open(file)) {
+      DataFile.checkTarget(saved);
       InputMixin.Input rows = input.read(index.info().dim(), output);
       long replaced = output.during("adding", () -> add(index, rows));
-      Path saved = target != null ? target : file;
       output.during("saving " + saved, () -> index.save(saved));
       Report report = output.report();
       report.add(

@@ -76,6 +76,7 @@ final class IndexBuildCommand implements Callable<Integer> {
     options = seed == null ? options : options.seed(seed);
     options = epsilon == null ? options : options.epsilon(epsilon);
     options = rerankFactor == null ? options : options.rerankFactor(rerankFactor);
+    DataFile.checkTarget(file);
     InputMixin.Input rows = input.read(null, output);
     try (VectorIndex index = saved(rows, options)) {
       Report report = output.report();

@@ -2,7 +2,6 @@ package io.ruvector.cli;
 
 import io.ruvector.embed.EmbedOptions;
 import io.ruvector.embed.EmbedRequest;
-import io.ruvector.embed.Embedder;
 import io.ruvector.index.Ids;
 import io.ruvector.index.Vectors;
 import java.io.IOException;
@@ -75,10 +74,11 @@ final class InputMixin {
       throw CliException.usage("only one of --ids, --id-column and --first-id can be given");
     }
     Integer expected = dim != null ? dim : indexDim;
-    Ids chosen = ids != null ? Ids.of(DataFile.ids(ids)) : Ids.from(firstId != null ? firstId : 0);
+    long[] listed = ids == null ? null : DataFile.ids(ids);
+    Ids chosen = listed != null ? Ids.of(listed) : Ids.from(firstId != null ? firstId : 0);
     Path input = source.vectors;
     if (input == null) {
-      return new Input(embedded(Objects.requireNonNull(source.text), output), chosen);
+      return new Input(embedded(Objects.requireNonNull(source.text), listed, output), chosen);
     }
     if (DataFile.ending(input).equals(".csv")) {
       Csv.Rows rows = Csv.read(input, idColumn, expected, output);
@@ -90,13 +90,19 @@ final class InputMixin {
     return new Input(DataFile.vectors(input, expected), chosen);
   }
 
-  private Vectors embedded(Path file, OutputMixin output) throws IOException {
+  private Vectors embedded(Path file, long @Nullable [] listed, OutputMixin output)
+      throws IOException {
     if (dim != null || idColumn != null) {
       throw CliException.usage("--dim and --id-column are not for --text");
     }
-    try (Embedder embedder = model.open(EmbedOptions.defaults(), output)) {
-      List<String> texts = ModelMixin.lines(file);
-      return ModelMixin.embed(embedder, EmbedRequest.of(texts), texts.size(), output).vectors();
+    List<String> texts = ModelMixin.lines(file);
+    if (listed != null && listed.length != texts.size()) {
+      throw CliException.data(
+          "%s: %d ids, expected one for each of the %d texts"
+              .formatted(ids, listed.length, texts.size()));
     }
+    return model
+        .embed(EmbedRequest.of(texts), texts.size(), EmbedOptions.defaults(), output)
+        .vectors();
   }
 }

@@ -34,8 +34,9 @@ final class LakeAddCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    InputMixin.Input input = inputs.read(null, output);
+    InputMixin.Input input;
     try (FsBackend files = FsBackend.open(FolderLake.BACKEND, folder)) {
+      input = inputs.read(null, output);
       output.during("writing " + name, () -> files.write(name, input.vectors(), input.ids()));
     }
     Report report = output.report();

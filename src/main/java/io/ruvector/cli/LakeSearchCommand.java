@@ -46,11 +46,11 @@ final class LakeSearchCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     SearchRequest template = queries.template();
-    Vectors rows = queries.read(dim, output);
     try (FolderLake folder = lakes.open()) {
       if (folder.targets().isEmpty()) {
         throw CliException.notFound("%s: no collections in it".formatted(lakes.folder()));
       }
+      Vectors rows = queries.read(dim, output);
       folder.targets().forEach(target -> folder.warm(target, output));
       Report report = output.report();
       try (Progress progress = output.progress("searching", rows.rows())) {

@@ -9,7 +9,9 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,9 +73,10 @@ final class ModelMixin {
     }
   }
 
-  /** Embeds texts, with the progress shown. */
-  static EmbedResult embed(Embedder embedder, EmbedRequest request, int texts, OutputMixin output) {
-    try (Progress progress = output.progress("embedding %d texts".formatted(texts), texts)) {
+  /** Embeds texts, which are there before the model is, with the progress shown. */
+  EmbedResult embed(EmbedRequest request, int texts, EmbedOptions options, OutputMixin output) {
+    try (Embedder embedder = open(options, output);
+        Progress progress = output.progress("embedding %d texts".formatted(texts), texts)) {
       return embedder.embed(request.onProgress(progress::reach));
     }
   }
@@ -86,15 +89,19 @@ final class ModelMixin {
   }
 
   static List<String> lines(InputStream in, String name) throws IOException {
-    // A decoder that refuses what is not UTF-8, where a charset would put other characters.
-    var reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()));
+    // As bytes at first: a reader of UTF-8 would refuse a block, not the line.
+    var reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.ISO_8859_1));
+    CharsetDecoder utf8 = StandardCharsets.UTF_8.newDecoder();
     List<String> lines = new ArrayList<>();
     try {
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-        lines.add(line);
+        byte[] bytes = line.getBytes(StandardCharsets.ISO_8859_1);
+        lines.add(utf8.decode(ByteBuffer.wrap(bytes)).toString());
       }
     } catch (CharacterCodingException e) {
-      throw CliException.data("%s: not UTF-8 after line %d".formatted(name, lines.size()));
+      throw CliException.data("%s: line %d: not UTF-8".formatted(name, lines.size() + 1));
+    } catch (IOException e) {
+      throw CliException.data("%s: %s".formatted(name, e.getMessage()));
     }
     if (lines.isEmpty()) {
       throw CliException.data("%s: empty, expected a text on each line".formatted(name));

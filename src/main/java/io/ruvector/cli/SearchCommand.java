@@ -81,9 +81,9 @@ final class SearchCommand implements Callable<Integer> {
     template = epsilon == null ? template : template.epsilon(epsilon);
     template = rerankFactor == null ? template : template.rerankFactor(rerankFactor);
     template = nprobe == null ? template : template.nprobe(nprobe);
+    List<String> lines = texts == null ? null : ModelMixin.lines(texts);
     try (VectorIndex index = opening.open(file, mode.mode())) {
       Vectors rows = queries.read(index.info().dim(), output);
-      List<String> lines = texts == null ? null : ModelMixin.lines(texts);
       Report report = output.report();
       try (Progress progress = output.progress("searching", rows.rows())) {
         for (long from = 0; from < rows.rows(); from += BATCH) {

@@ -4,6 +4,7 @@ import io.ruvector.internal.Json;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -20,9 +21,12 @@ final class ConfigFile {
 
   /** The file's object; without fields if there is no such file. */
   static ConfigFile read(Path file) {
-    return Files.exists(file)
-        ? object(file.toString(), parse(file))
-        : new ConfigFile(file.toString(), Map.of());
+    return Files.exists(file) ? readRequired(file) : new ConfigFile(file.toString(), Map.of());
+  }
+
+  /** The file's object. */
+  static ConfigFile readRequired(Path file) {
+    return object(file.toString(), parse(file));
   }
 
   /** The objects of a file that is a list of them. */
@@ -134,10 +138,14 @@ final class ConfigFile {
   double[] numbers(String name, int count) {
     String expected = "%d numbers".formatted(count);
     List<?> list = required(name, List.class, expected);
-    if (list.size() != count || !list.stream().allMatch(Number.class::isInstance)) {
+    double[] numbers =
+        list.stream()
+            .mapToDouble(item -> item instanceof Number number ? number.doubleValue() : Double.NaN)
+            .toArray();
+    if (numbers.length != count || !Arrays.stream(numbers).allMatch(Double::isFinite)) {
       throw unexpected(name, expected);
     }
-    return list.stream().mapToDouble(number -> ((Number) number).doubleValue()).toArray();
+    return numbers;
   }
 
   /** A number of tokens or the like; as many as an int holds, where there are more. */

@@ -7,7 +7,6 @@ import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.SearchPool;
 import java.awt.image.BufferedImage;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -95,7 +94,7 @@ public final class Embedder implements AutoCloseable {
    * modules.json}, the files that it names, {@code tokenizer.json} or {@code vocab.txt}, of the
    * BERT family, with pooling by mean or by the first token. Of pictures: a classifier with a
    * global average pooling, and {@code preprocessor_config.json} or timm's {@code config.json}.
-   * Either with {@code onnx/model.onnx} or {@code model.onnx}.
+   * Either with {@code onnx/model.onnx}, {@code model.onnx} or one other ONNX file.
    *
    * @param folder the model's folder
    * @throws EmbedException if a file is missing or not as expected, or ONNX Runtime is missing
@@ -113,13 +112,13 @@ public final class Embedder implements AutoCloseable {
    * @throws IllegalArgumentException if the model cannot take as many tokens as the options say
    */
   public static Embedder fromDirectory(Path folder, EmbedOptions options) {
-    if (!ImageModel.isIn(folder)) {
-      return open(() -> new Embedder(TextModel.open(folder, options), null));
-    }
-    Path inner = folder.resolve("onnx").resolve("model.onnx");
-    Path file = Files.exists(inner) ? inner : folder.resolve("model.onnx");
     return open(
-        () -> new Embedder(null, ImageModel.open(file, ImagePreprocessor.of(folder), options)));
+        () -> {
+          ImagePreprocessor pictures = ImagePreprocessor.of(folder);
+          return pictures == null
+              ? new Embedder(TextModel.open(folder, options), null)
+              : new Embedder(null, ImageModel.open(OnnxModel.in(folder), pictures, options));
+        });
   }
 
   private static Embedder open(Supplier<Embedder> opening) {

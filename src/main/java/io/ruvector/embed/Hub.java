@@ -1,6 +1,7 @@
 package io.ruvector.embed;
 
 import io.ruvector.internal.BodyQueue;
+import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
 import java.io.IOException;
 import java.net.URI;
@@ -17,7 +18,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Objects;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -258,11 +258,11 @@ final class Hub {
       if (!isRedirect(response)) {
         return response;
       }
-      URI next = uri.resolve(header(response, "Location"));
+      response.body().close();
+      URI next = target(uri, header(response, "Location"));
       if (method.equals("HEAD") && !isSameOrigin(next, endpoint)) {
         return response;
       }
-      response.body().close();
       boolean secure = "https".equals(next.getScheme());
       if (!secure && ("https".equals(uri.getScheme()) || !"http".equals(next.getScheme()))) {
         throw new EmbedException(
@@ -271,6 +271,20 @@ final class Hub {
       uri = next;
     }
     throw new EmbedException("%s: more than %d redirects".formatted(plain(first), REDIRECTS));
+  }
+
+  private static URI target(URI from, String location) {
+    try {
+      URI to = from.resolve(location);
+      if (to.getHost() != null) {
+        return to;
+      }
+    } catch (IllegalArgumentException e) {
+      // Told below, without a query, which may be signed.
+    }
+    throw new EmbedException(
+        "%s: a redirect to %s, expected: an address"
+            .formatted(plain(from), location.replaceFirst("\\?.*", "")));
   }
 
   private static boolean isRedirect(HttpResponse<?> response) {
@@ -314,8 +328,7 @@ final class Hub {
         Thread.sleep(FIRST_PAUSE_MILLIS << (tried - 1));
       }
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CancellationException("interrupted in " + plain(uri));
+      throw Cancellation.interrupted(plain(uri), e);
     }
   }
 }

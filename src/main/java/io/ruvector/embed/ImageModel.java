@@ -1,5 +1,7 @@
 package io.ruvector.embed;
 
+import static io.ruvector.embed.ImagePixels.CHANNELS;
+
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -36,19 +38,13 @@ final class ImageModel implements AutoCloseable {
     this.normalize = normalize != null && normalize;
     Set<String> inputs = graph.inputs();
     long[] shape = graph.outputs().getOrDefault(output, new long[0]);
-    if (inputs.size() != 1 || shape.length != 4 || shape[1] < 1) {
+    if (inputs.size() != 1 || shape.length != 4) {
       throw new EmbedException(
-          "%s takes %s and pools to %d dimensions, expected: one picture, and 4 dimensions of which the second is known"
+          "%s takes %s and pools to %d dimensions, expected: one picture, and 4 dimensions"
               .formatted(file, inputs, shape.length));
     }
     input = inputs.iterator().next();
-    dimension = Math.toIntExact(shape[1]);
-  }
-
-  /** Whether a folder says how pictures are prepared. */
-  static boolean isIn(Path folder) {
-    return Files.exists(folder.resolve("preprocessor_config.json"))
-        || ConfigFile.read(folder.resolve("config.json")).has("pretrained_cfg");
+    dimension = OnnxModel.dimension(file, shape[1]);
   }
 
   static ImageModel open(Path file, ImagePreprocessor preprocessor, EmbedOptions options) {
@@ -77,12 +73,13 @@ final class ImageModel implements AutoCloseable {
     try (var arena = Arena.ofConfined()) {
       int height = preprocessor.height();
       int width = preprocessor.width();
-      MemorySegment picture = arena.allocate(ValueLayout.JAVA_FLOAT, 3L * height * width);
+      MemorySegment picture =
+          arena.allocate(ValueLayout.JAVA_FLOAT, (long) CHANNELS * height * width);
       preprocessor.toTensor(
           pixels, picture.asByteBuffer().order(ByteOrder.nativeOrder()).asFloatBuffer());
       MemorySegment vector = arena.allocate(ValueLayout.JAVA_FLOAT, dimension);
       graph.run(
-          Map.of(input, new OnnxModel.Tensor(picture, false, 1, 3, height, width)),
+          Map.of(input, new OnnxModel.Tensor(picture, false, 1, CHANNELS, height, width)),
           output,
           new OnnxModel.Tensor(vector, false, 1, dimension, 1, 1));
       double[] exact = new double[dimension];

@@ -1,9 +1,12 @@
 package io.ruvector.embed;
 
+import static io.ruvector.embed.ImagePixels.CHANNELS;
+
 import io.ruvector.embed.ImageResize.Filter;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pictures as the input of a model, prepared as the model was trained: the shorter side resized,
@@ -13,7 +16,6 @@ import java.nio.file.Path;
  * pretrained_cfg}) or of an image processor of transformers ({@code preprocessor_config.json}).
  */
 final class ImagePreprocessor {
-  private static final int CHANNELS = 3;
   private static final int VALUES = 256;
   private static final double EXACT = 1e-4;
 
@@ -65,22 +67,17 @@ final class ImagePreprocessor {
   }
 
   /**
-   * As a model's folder says.
+   * As a model's folder says; null if it does not: then the model is not one of pictures.
    *
-   * @throws EmbedException if it does not say, or asks for a step that this does not have
+   * @throws EmbedException if it asks for a step that this does not have
    */
-  static ImagePreprocessor of(Path folder) {
+  static @Nullable ImagePreprocessor of(Path folder) {
     ConfigFile timm = ConfigFile.read(folder.resolve("config.json"));
     if (timm.has("pretrained_cfg")) {
       return ofTimm(timm.object("pretrained_cfg"));
     }
     Path file = folder.resolve("preprocessor_config.json");
-    if (Files.exists(file)) {
-      return ofTransformers(ConfigFile.read(file));
-    }
-    throw new EmbedException(
-        "%s does not say how pictures are prepared, expected: config.json with pretrained_cfg, or preprocessor_config.json"
-            .formatted(folder));
+    return Files.exists(file) ? ofTransformers(ConfigFile.read(file)) : null;
   }
 
   /** As a {@code pretrained_cfg} of timm says. */
@@ -94,10 +91,7 @@ final class ImagePreprocessor {
     if (!config.text("crop_mode", "center").equals("center")) {
       throw config.unexpected("crop_mode", "center");
     }
-    double part = config.has("crop_pct") ? number(config, "crop_pct") : 0.875;
-    if (!(part > 0 && part <= 1)) {
-      throw config.unexpected("crop_pct", "more than 0 and at most 1");
-    }
+    double part = config.has("crop_pct") ? part(config) : 0.875;
     return new ImagePreprocessor(
         width,
         height,
@@ -120,30 +114,31 @@ final class ImagePreprocessor {
     if (size.has("shortest_edge")) {
       width = pixels(size, "shortest_edge", number(size, "shortest_edge"));
       height = width;
-      // As ConvNeXt's does below 384: what is left of the crop is the size.
-      shorter =
-          config.has("crop_pct") && width < 384
-              ? (int) (width / number(config, "crop_pct"))
-              : width;
+      // As ConvNeXt's: below 384 what is left of the crop is the size, from there on all is.
+      shorter = !config.has("crop_pct") ? width : width < 384 ? (int) (width / part(config)) : 0;
     } else {
       width = pixels(size, "width", number(size, "width"));
       height = pixels(size, "height", number(size, "height"));
     }
     if (config.flag("do_center_crop", false)) {
       ConfigFile crop = config.object("crop_size");
-      int most = shorter == 0 ? Math.min(width, height) : shorter;
       width = pixels(crop, "width", number(crop, "width"));
       height = pixels(crop, "height", number(crop, "height"));
-      if (shorter == 0 || Math.max(width, height) > most) {
-        throw config.unexpected("crop_size", "at most size.shortest_edge");
+      if (shorter == 0) {
+        throw config.unexpected("size", "shortest_edge, where do_center_crop is true");
+      }
+      if (Math.max(width, height) > shorter) {
+        throw config.unexpected("crop_size", "at most %d, as size says".formatted(shorter));
       }
     } else if (shorter != 0 && shorter == width && !config.has("crop_pct")) {
       throw config.unexpected("do_center_crop", "true, or a size with width and height");
     }
+    boolean rescaled = config.flag("do_rescale", true);
     double scale =
-        !config.flag("do_rescale", true)
-            ? 1
-            : config.has("rescale_factor") ? number(config, "rescale_factor") : 1.0 / 255;
+        rescaled && config.has("rescale_factor") ? number(config, "rescale_factor") : 1.0 / 255;
+    if (!(scale > 0 && scale <= 1)) {
+      throw config.unexpected("rescale_factor", "more than 0 and at most 1");
+    }
     boolean normalise = config.flag("do_normalize", true);
     return new ImagePreprocessor(
         width,
@@ -151,13 +146,21 @@ final class ImagePreprocessor {
         shorter,
         filter(config, "resample"),
         Centre.FLOORED,
-        Math.abs(scale * 255 - 1) < EXACT ? 1.0 / 255 : scale,
+        !rescaled ? 1 : Math.abs(scale * 255 - 1) < EXACT ? 1.0 / 255 : scale,
         normalise ? config.numbers("image_mean", CHANNELS) : new double[CHANNELS],
         normalise ? deviations(config, "image_std") : new double[] {1, 1, 1});
   }
 
   private static double number(ConfigFile config, String name) {
     return config.required(name, Number.class, "a number").doubleValue();
+  }
+
+  private static double part(ConfigFile config) {
+    double part = number(config, "crop_pct");
+    if (!(part > 0 && part <= 1)) {
+      throw config.unexpected("crop_pct", "more than 0 and at most 1");
+    }
+    return part;
   }
 
   private static int pixels(ConfigFile config, String name, double value) {
@@ -179,14 +182,11 @@ final class ImagePreprocessor {
 
   /** By timm's names, or the numbers that Pillow gives its filters. */
   private static Filter filter(ConfigFile config, String name) {
-    Object value = config.required(name, Object.class, "a filter");
-    if (value.equals("bilinear") || value.equals(2)) {
-      return Filter.BILINEAR;
-    }
-    if (value.equals("bicubic") || value.equals(3)) {
-      return Filter.BICUBIC;
-    }
-    throw config.unexpected(name, "bilinear (2) or bicubic (3)");
+    return switch (String.valueOf(config.fields().get(name))) {
+      case "bilinear", "2" -> Filter.BILINEAR;
+      case "bicubic", "3" -> Filter.BICUBIC;
+      default -> throw config.unexpected(name, "bilinear (2) or bicubic (3)");
+    };
   }
 
   /** Columns of the model's input. */

@@ -1,5 +1,7 @@
 package io.ruvector.embed;
 
+import static io.ruvector.embed.ImagePixels.CHANNELS;
+
 /**
  * Resizing as Pillow does it up to 12.3, bit for bit (13.0 takes the columns first where that is
  * cheaper, so some values differ by one): a filter whose support grows with the reduction, first
@@ -9,7 +11,8 @@ final class ImageResize {
   /** Fraction bits of a weight: 8 for the value and 2 for overshoot stay of 32. */
   private static final int PRECISION = 32 - 8 - 2;
 
-  private static final int CHANNELS = 3;
+  /** What a step may take: as much as the largest picture. */
+  private static final long MAX_BYTES = ImagePixels.MAX_PIXELS * CHANNELS;
 
   private ImageResize() {}
 
@@ -67,6 +70,7 @@ final class ImageResize {
         double centre = (start + i + 0.5) * scale;
         int least = Math.max((int) (centre - support + 0.5), 0);
         int most = Math.min((int) (centre + support + 0.5), from);
+        checkMemory((long) Integer.BYTES * (most - least) * count);
         double[] exact = new double[most - least];
         double sum = 0;
         for (int j = 0; j < exact.length; j++) {
@@ -121,6 +125,7 @@ final class ImageResize {
     var down = new Axis(height, toHeight, top, rows, filter);
     int begin = down.begin();
     int lines = down.end() - begin;
+    checkMemory((long) lines * columns * CHANNELS);
     byte[] half = new byte[lines * columns * CHANNELS];
     for (int y = 0; y < lines; y++) {
       int line = (begin + y) * width;
@@ -138,6 +143,14 @@ final class ImageResize {
       }
     }
     return window;
+  }
+
+  private static void checkMemory(long bytes) {
+    if (bytes > MAX_BYTES) {
+      throw new EmbedException(
+          "the picture is too long: resizing it takes %d bytes, expected at most %d"
+              .formatted(bytes, MAX_BYTES));
+    }
   }
 
   private static void sum(byte[] from, int at, int step, int[] weights, byte[] to, int out) {

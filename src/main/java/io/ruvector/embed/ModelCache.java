@@ -2,10 +2,12 @@ package io.ruvector.embed;
 
 import io.ruvector.embed.Hub.Metadata;
 import io.ruvector.embed.Pretrained.ModelFile;
+import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
 import io.ruvector.internal.FileMutex;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
@@ -83,7 +85,7 @@ public final class ModelCache {
       Progress progress) {
     this.folder = folder;
     this.endpoint = endpoint;
-    this.token = token;
+    this.token = token == null || token.isEmpty() ? null : token;
     this.offline = offline;
     this.idle = idle;
     this.progress = progress;
@@ -103,7 +105,8 @@ public final class ModelCache {
     return new ModelCache(
         folder(environment, home),
         endpoint("HF_ENDPOINT", value(environment, "HF_ENDPOINT", "https://huggingface.co")),
-        environment.get("HF_TOKEN"),
+        // The end of the line that it was read from may have come along.
+        value(environment, "HF_TOKEN", "").strip(),
         Set.of("1", "ON", "YES", "TRUE")
             .contains(value(environment, "HF_HUB_OFFLINE", "").toUpperCase(Locale.ROOT)),
         idle(environment.get("HF_HUB_DOWNLOAD_TIMEOUT")),
@@ -171,7 +174,7 @@ public final class ModelCache {
         folder, endpoint("endpoint", other.toString()), token, offline, idle, progress);
   }
 
-  /** The same with a token, for repositories that are not public; null: without. */
+  /** The same with a token, for repositories that are not public; null or empty: without. */
   public ModelCache token(@Nullable String other) {
     return new ModelCache(folder, endpoint, other, offline, idle, progress);
   }
@@ -277,6 +280,8 @@ public final class ModelCache {
         repo.link(commit, file.path(), found.hash());
       }
       return repo.snapshot(commit == null ? revision : commit);
+    } catch (ClosedByInterruptException e) {
+      throw Cancellation.interrupted(repository, e);
     } catch (IOException e) {
       throw new EmbedException(
           "%s cannot be had into %s: %s".formatted(repository, folder, e.getMessage()), e);

@@ -7,15 +7,20 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
+import io.ruvector.internal.Checks;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -74,6 +79,26 @@ final class OnnxModel implements AutoCloseable {
           LOG.debug("a session could not be freed", e);
         }
       }
+    }
+  }
+
+  /** The ONNX file of a model's folder. */
+  static Path in(Path folder) {
+    for (String usual : List.of("onnx/model.onnx", "model.onnx")) {
+      if (Files.exists(folder.resolve(usual))) {
+        return folder.resolve(usual);
+      }
+    }
+    try (Stream<Path> files = Files.list(folder)) {
+      List<Path> graphs = files.filter(file -> file.toString().endsWith(".onnx")).toList();
+      if (graphs.size() == 1) {
+        return graphs.get(0);
+      }
+      throw new EmbedException(
+          "%s has neither onnx/model.onnx nor model.onnx, and %d other .onnx files"
+              .formatted(folder, graphs.size()));
+    } catch (IOException e) {
+      throw new EmbedException("%s cannot be read: %s".formatted(folder, e), e);
     }
   }
 
@@ -178,6 +203,16 @@ final class OnnxModel implements AutoCloseable {
       lifetime.leave();
       Reference.reachabilityFence(this);
     }
+  }
+
+  /** The size of a model's vectors, if an index could take them. */
+  static int dimension(Path file, long size) {
+    if (size < 1 || size > Checks.MAX_DIM) {
+      throw new EmbedException(
+          "%s gives vectors of %d components, expected 1 to %d"
+              .formatted(file, size, Checks.MAX_DIM));
+    }
+    return (int) size;
   }
 
   private EmbedException failure(OrtException e) {

@@ -1,13 +1,13 @@
 package io.ruvector.embed;
 
-import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Stream;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param normalize whether vectors are made as long as 1
  * @param maxTokens how many tokens of a text count, the special ones among them
  * @param maxPositions how many the graph can take
- * @param hiddenSize components of a token's vector, where the graph does not tell
+ * @param hiddenSize components of a token's vector, where the graph does not tell; 0: not known
  * @param lowerCase whether text is made lower case before the tokenizer sees it
  * @param prompts texts that go before others, by name
  * @param defaultPrompt the name of the one that goes before texts that name none
@@ -44,6 +44,7 @@ record SentenceConfig(
   }
 
   private static final int DEFAULT_MAX_TOKENS = 512;
+  private static final String MEAN = "pooling_mode_mean_tokens";
 
   static SentenceConfig read(Path folder) {
     if (!Files.isDirectory(folder)) {
@@ -59,10 +60,10 @@ record SentenceConfig(
     boolean normalize = false;
     for (ConfigFile module : ConfigFile.readList(modules)) {
       String type = module.text("type", "");
-      Path part = folder.resolve(module.text("path", ""));
+      Path part = part(folder, module);
       switch (type.substring(type.lastIndexOf('.') + 1)) {
         case "Transformer" -> transformer = part;
-        case "Pooling" -> pooling = ConfigFile.read(part.resolve("config.json"));
+        case "Pooling" -> pooling = ConfigFile.readRequired(part.resolve("config.json"));
         case "Normalize" -> normalize = true;
         default -> throw module.unexpected("type", "Transformer, Pooling or Normalize");
       }
@@ -76,41 +77,53 @@ record SentenceConfig(
         ConfigFile.read(transformer.resolve("tokenizer_config.json"))
             .count("model_max_length", positions);
     // Not tokenizer.json's length, which is what the model was trained with.
-    ConfigFile sentence = ConfigFile.read(transformer.resolve("sentence_bert_config.json"));
-    ConfigFile prompts = ConfigFile.read(folder.resolve("config_sentence_transformers.json"));
+    Path own = transformer.resolve("sentence_bert_config.json");
+    Path older = transformer.resolve("sentence_distilbert_config.json");
+    ConfigFile sentence = ConfigFile.read(Files.exists(own) ? own : older);
+    ConfigFile texts = ConfigFile.read(folder.resolve("config_sentence_transformers.json"));
+    Map<String, String> prompts = prompts(texts.object("prompts"));
+    String usual = texts.value("default_prompt_name", String.class, "a string");
+    if (usual != null && !prompts.containsKey(usual)) {
+      throw texts.unexpected("default_prompt_name", "one of " + prompts.keySet());
+    }
     return new SentenceConfig(
         transformer,
-        graph(transformer),
+        OnnxModel.in(transformer),
         pooling(pooling),
         pooling.flag("include_prompt", true),
         normalize,
         Math.min(positions, sentence.count("max_seq_length", tokenizer)),
         positions,
-        config.count("hidden_size", 1),
+        config.count("hidden_size", 0),
         sentence.flag("do_lower_case", false),
-        prompts(prompts.object("prompts")),
-        prompts.value("default_prompt_name", String.class, "a string"));
+        prompts,
+        usual);
   }
 
-  private static Pooling pooling(ConfigFile config) {
-    List<String> modes = new ArrayList<>();
-    config
-        .fields()
-        .forEach(
-            (name, value) -> {
-              if (name.toString().startsWith("pooling_mode_") && Boolean.TRUE.equals(value)) {
-                modes.add(name.toString().substring("pooling_mode_".length()));
-              }
-            });
-    if (config.has("pooling_mode")) {
-      modes.add(config.text("pooling_mode", ""));
+  private static Path part(Path folder, ConfigFile module) {
+    try {
+      return folder.resolve(module.text("path", ""));
+    } catch (InvalidPathException e) {
+      throw module.unexpected("path", "a path in the model's folder");
     }
-    return switch (String.join(" and ", modes)) {
-      case "mean_tokens", "mean", "" -> Pooling.MEAN;
-      case "cls_token", "cls" -> Pooling.CLS;
-      case String other ->
+  }
+
+  /** A mode's name overrides the flags, of which that of the mean is set where it is not there. */
+  private static Pooling pooling(ConfigFile config) {
+    Set<String> flags = new TreeSet<>(Set.of(MEAN));
+    for (Object name : config.fields().keySet()) {
+      if (name.toString().startsWith("pooling_mode_")) {
+        flags.add(name.toString());
+      }
+    }
+    flags.removeIf(name -> !config.flag(name, name.equals(MEAN)));
+    String mode = config.text("pooling_mode", String.join(" and ", flags));
+    return switch (mode.toLowerCase(Locale.ROOT)) {
+      case "mean", MEAN -> Pooling.MEAN;
+      case "cls", "pooling_mode_cls_token" -> Pooling.CLS;
+      default ->
           throw new EmbedException(
-              "%s: pooling by %s, supported: mean or cls".formatted(config.place(), other));
+              "%s: pooling by '%s', expected mean or cls".formatted(config.place(), mode));
     };
   }
 
@@ -120,24 +133,5 @@ record SentenceConfig(
       prompts.put(name.toString(), config.text(name.toString(), ""));
     }
     return Map.copyOf(prompts);
-  }
-
-  private static Path graph(Path folder) {
-    for (String usual : List.of("onnx/model.onnx", "model.onnx")) {
-      if (Files.exists(folder.resolve(usual))) {
-        return folder.resolve(usual);
-      }
-    }
-    try (Stream<Path> files = Files.list(folder)) {
-      List<Path> graphs = files.filter(file -> file.toString().endsWith(".onnx")).toList();
-      if (graphs.size() == 1) {
-        return graphs.get(0);
-      }
-      throw new EmbedException(
-          "%s has neither onnx/model.onnx nor model.onnx, and %d other .onnx files"
-              .formatted(folder, graphs.size()));
-    } catch (IOException e) {
-      throw new EmbedException("%s cannot be read: %s".formatted(folder, e), e);
-    }
   }
 }

@@ -49,9 +49,15 @@ final class TextModel implements AutoCloseable {
     Map<String, long[]> outputs = graph.outputs();
     output = output(outputs);
     long size = outputs.getOrDefault(output, new long[0])[2];
-    dimension = size > 0 ? Math.toIntExact(size) : config.hiddenSize();
+    dimension = OnnxModel.dimension(config.graph(), size > 0 ? size : config.hiddenSize());
+    int least = tokenizer.specials() + 1;
+    if (config.maxTokens() < least) {
+      throw new EmbedException(
+          "%s: the model takes %d tokens, expected %d or more"
+              .formatted(config.transformer(), config.maxTokens(), least));
+    }
     maxTokens = options.maxTokens() == 0 ? config.maxTokens() : options.maxTokens();
-    Checks.inRange("maxTokens", maxTokens, tokenizer.specials() + 1, config.maxPositions());
+    Checks.inRange("maxTokens", maxTokens, least, config.maxPositions());
     Boolean asked = options.normalize();
     normalize = asked == null ? config.normalize() : asked;
   }

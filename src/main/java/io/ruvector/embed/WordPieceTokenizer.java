@@ -104,8 +104,8 @@ final class WordPieceTokenizer {
         .fields()
         .forEach(
             (token, id) -> {
-              if (!(id instanceof Integer number)) {
-                throw tokens.unexpected(token.toString(), "a number");
+              if (!(id instanceof Integer number) || number < 0) {
+                throw tokens.unexpected(token.toString(), "a number from 0 on");
               }
               vocabulary.put(token.toString(), number);
             });
@@ -116,11 +116,11 @@ final class WordPieceTokenizer {
             "%s: '%s' is matched in normalized text or as a single word, which is not supported"
                 .formatted(token.place(), token.text("content", "")));
       }
-      Integer id = token.value("id", Integer.class, "a number");
-      if (id == null) {
-        throw token.unexpected("id", "a number");
+      if (token.text("content", "").isEmpty()) {
+        throw token.unexpected("content", "a token");
       }
-      added.put(token.text("content", ""), id);
+      added.put(
+          token.text("content", ""), token.required("id", Integer.class, "a number from 0 on"));
     }
     List<String> before = new ArrayList<>();
     List<String> after = new ArrayList<>();
@@ -161,8 +161,10 @@ final class WordPieceTokenizer {
   private static WordPieceTokenizer ofVocabulary(Path file, ConfigFile config) {
     Map<String, Integer> vocabulary = new HashMap<>();
     try {
-      for (String token : Files.readAllLines(file)) {
-        vocabulary.put(token, vocabulary.size());
+      // A token that is there twice has its last line's id, as in the reference.
+      List<String> lines = Files.readAllLines(file);
+      for (int id = 0; id < lines.size(); id++) {
+        vocabulary.put(lines.get(id), id);
       }
     } catch (IOException e) {
       throw new EmbedException(

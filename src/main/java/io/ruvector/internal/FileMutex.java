@@ -6,7 +6,6 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
 /** Keeps other threads and processes from what a file stands for, as long as they ask. */
@@ -31,8 +30,7 @@ public final class FileMutex implements AutoCloseable {
       throw e;
     } catch (InterruptedException e) {
       channel.close();
-      Thread.currentThread().interrupt();
-      throw new CancellationException("interrupted in waiting for " + file);
+      throw Cancellation.interrupted("waiting for " + file, e);
     }
   }
 

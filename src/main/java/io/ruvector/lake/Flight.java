@@ -89,8 +89,7 @@ final class Flight {
           ? running.future.get()
           : running.future.get(timeoutNanos, TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new CancellationException("interrupted while waiting for a pull");
+      throw Cancellation.interrupted("waiting for a pull", e);
     } catch (TimeoutException e) {
       throw new DeadlineExceededException(
           "the pull took longer than %d ms".formatted(timeoutNanos / 1_000_000));

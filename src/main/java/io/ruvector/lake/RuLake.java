@@ -961,8 +961,7 @@ public final class RuLake implements AutoCloseable {
       try {
         return call.call();
       } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new CancellationException("interrupted in " + target);
+        throw Cancellation.interrupted(target, e);
       } catch (CancellationException | BackendException e) {
         throw e;
       } catch (LakeException e) {
@@ -978,8 +977,7 @@ public final class RuLake implements AutoCloseable {
       try {
         Thread.sleep(pause);
       } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new CancellationException("interrupted in " + target);
+        throw Cancellation.interrupted(target, e);
       }
       pause *= 2;
     }
@@ -1191,8 +1189,7 @@ public final class RuLake implements AutoCloseable {
       throw SearchPool.unwrapped(e);
     } catch (InterruptedException e) {
       future.cancel(true);
-      Thread.currentThread().interrupt();
-      throw new CancellationException("interrupted in " + target);
+      throw Cancellation.interrupted(target, e);
     }
   }
 

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.ruvector.embed.Embedder;
 import io.ruvector.embed.Models;
+import io.ruvector.index.FlatF32Index;
+import io.ruvector.index.IndexOptions;
 import io.ruvector.index.Vectors;
 import io.ruvector.internal.Json;
 import java.io.ByteArrayInputStream;
@@ -21,6 +23,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** From lines of text to files of vectors, to an index and to hits. */
@@ -113,13 +116,62 @@ class TextCommandsTest {
     assertTrue(found.contains("100"), found);
   }
 
+  /** What can be known without the model is refused before it is opened: there is none. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "embed --input MISSING | missing.txt: no such file",
+        "embed --input EMPTY | empty.txt: empty, expected a text",
+        "embed --input BAD | bad.txt: line 2: not UTF-8",
+        "embed --input DIR | dir: Is a directory",
+        "embed --input GOOD -o MISSING/out.npy | missing.txt/out.npy cannot be written",
+        "embed --input GOOD -o GOOD/out.npy | lines.txt/out.npy cannot be written",
+        "embed --input GOOD -o DIR.npy | dir.npy is a folder",
+        "index build --index flat --text MISSING -o OUT | missing.txt: no such file",
+        "index build --index flat --text EMPTY -o OUT | empty.txt: empty, expected a text",
+        "index build --index flat --text BAD -o OUT | bad.txt: line 2: not UTF-8",
+        "index build --index flat --text GOOD -o DIR | dir is a folder",
+        "index build --index flat --text GOOD -o MISSING/x.rvx | x.rvx cannot be written",
+        "index build --index flat --text GOOD --ids IDS -o OUT | ids.txt: 2 ids, expected one for",
+        "index add INDEX --text BAD --first-id 9 | bad.txt: line 2: not UTF-8",
+        "index add INDEX --text GOOD --first-id 9 -o DIR | dir is a folder",
+        "search --index-file MISSING --text a | missing.txt",
+        "search --index-file INDEX --text a --texts BAD | bad.txt: line 2: not UTF-8",
+        "lake add DIR few --text EMPTY | empty.txt: empty, expected a text",
+        "lake add GOOD few --text GOOD | lines.txt",
+        "lake search MISSING --text a | missing.txt: no such folder",
+      })
+  void whatNeedsNoModelIsRefusedBeforeIt(String line, String message) throws IOException {
+    Files.write(folder.resolve("bad.txt"), new byte[] {'a', '\n', (byte) 0xff, '\n'});
+    Files.createFile(folder.resolve("empty.txt"));
+    Files.createDirectory(folder.resolve("dir"));
+    Files.createDirectory(folder.resolve("dir.npy"));
+    Files.writeString(folder.resolve("ids.txt"), "1\n2\n");
+    try (var index = FlatF32Index.create(8, IndexOptions.defaults())) {
+      index.save(folder.resolve("index.rvx"));
+    }
+    String arguments =
+        line.replace("GOOD", lines.toString())
+            .replace("OUT", folder + "/out.rvx")
+            .replace("INDEX", folder + "/index.rvx")
+            .replace("MISSING", folder + "/missing.txt")
+            .replace("EMPTY", folder + "/empty.txt")
+            .replace("BAD", folder + "/bad.txt")
+            .replace("IDS", folder + "/ids.txt")
+            .replace("DIR", folder + "/dir");
+    arguments += " --model no-such-model";
+    String found = Cli.run((Object[]) arguments.split(" ")).failure(ExitCode.DATA);
+    assertTrue(found.contains(message), found);
+  }
+
   @Test
   void whatIsWrongIsNamed() throws IOException {
     Path bad = Files.write(folder.resolve("bad.txt"), new byte[] {'a', '\n', (byte) 0xff, '\n'});
     Path out = folder.resolve("out.npy");
     String message =
         Cli.run("embed", "--model", model, "--input", bad, "-o", out).failure(ExitCode.DATA);
-    assertTrue(message.contains(bad + ": not UTF-8"), message);
+    assertTrue(message.contains(bad + ": line 2: not UTF-8"), message);
     assertFalse(Files.exists(out));
     Files.write(bad, new byte[0]);
     message = Cli.run("embed", "--model", model, "--input", bad).failure(ExitCode.DATA);

@@ -31,8 +31,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 @Timeout(value = 2, unit = TimeUnit.MINUTES)
 class EmbedderTest {
@@ -378,37 +376,6 @@ class EmbedderTest {
       assertThrows(
           IllegalArgumentException.class, () -> EmbedRequest.of(List.of("a")).batchSize(0));
     }
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      nullValues = "-",
-      value = {
-        "modules.json | - | has no modules.json",
-        "modules.json | {} | expected a list",
-        "modules.json | [] | names no Pooling",
-        "modules.json | [{\"type\": \"a.Dense\"}] | type is a.Dense, expected Transformer, Pooling",
-        "1_Pooling/config.json | {\"pooling_mode_max_tokens\": true} | pooling by max_tokens",
-        "sentence_bert_config.json | {\"max_seq_length\": 0} | max_seq_length is 0, expected 1 or more",
-        "sentence_bert_config.json | {\"max_seq_length\": \"x\"} | is x, expected a number",
-        "sentence_bert_config.json | {\"a\": 1, \"a\": 1} | Duplicate",
-        "sentence_bert_config.json | {} {} | more than one value",
-        "vocab.txt | - | neither tokenizer.json nor vocab.txt",
-        "vocab.txt | a | has no token [UNK]",
-        "model.onnx | - | has neither onnx/model.onnx nor model.onnx",
-        "model.onnx | nonsense | cannot be opened",
-      })
-  void foldersThatAreNoModel(String file, String content, String message) throws IOException {
-    Models.tiny(folder);
-    if (content == null) {
-      Files.delete(folder.resolve(file));
-    } else {
-      Files.writeString(folder.resolve(file), content);
-    }
-    var refused = assertThrows(EmbedException.class, () -> Embedder.fromDirectory(folder));
-    assertTrue(refused.getMessage().contains(message), refused.getMessage());
-    assertTrue(refused.getMessage().contains(folder.toString()), refused.getMessage());
   }
 
   @Test

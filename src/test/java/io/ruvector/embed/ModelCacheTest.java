@@ -202,6 +202,10 @@ class ModelCacheTest {
     assertTrue(
         hub.requests.stream().anyMatch(request -> request.contains("bytes=")),
         hub.requests.toString());
+    // In hashing what is there, too.
+    Thread.currentThread().interrupt();
+    assertThrows(CancellationException.class, this::resolve);
+    assertTrue(Thread.interrupted());
   }
 
   @Test
@@ -421,6 +425,18 @@ class ModelCacheTest {
     assertTrue(hub.tokens.stream().noneMatch(t -> t.startsWith("127.0.0.1 Bearer")));
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      ignoreLeadingAndTrailingWhitespace = false,
+      value = {"' hf_secret\n',Bearer hf_secret", "'\n',null", "'',null"})
+  void aTokenOfTheEnvironmentIsTakenWithoutSpace(String token, String sent) {
+    ModelCache.of(Map.of("HF_TOKEN", token), folder)
+        .folder(folder)
+        .endpoint(URI.create(hub.endpoint()))
+        .resolve(REPOSITORY, "main", List.of("config.json"));
+    assertTrue(hub.tokens.stream().allMatch(("localhost " + sent)::equals), hub.tokens.toString());
+  }
+
   @Test
   void aBusyHubIsAskedAgain() throws IOException {
     hub.statuses.addAll(List.of(503, 429, 500));
@@ -454,6 +470,9 @@ class ModelCacheTest {
     "X-Linked-Size, -1",
     "X-Linked-Size, 99999999999999999999",
     "Location, file:///etc/passwd",
+    "Location, http://a b/c",
+    "Location, http:///c",
+    "Location, http:c",
   })
   void anAnswerThatIsNotAHubsIsRefused(String header, String value) {
     hub.headers.put(header, value);

@@ -57,7 +57,9 @@ public final class Models {
     Files.createDirectories(folder.resolve("1_Pooling"));
     Files.writeString(folder.resolve("sentence_bert_config.json"), sentence);
     Files.writeString(
-        folder.resolve("1_Pooling/config.json"), "{\"pooling_mode_%s\": true}".formatted(pooling));
+        folder.resolve("1_Pooling/config.json"),
+        "{\"pooling_mode_mean_tokens\": %b, \"pooling_mode_cls_token\": %b}"
+            .formatted(pooling.equals("mean_tokens"), pooling.equals("cls_token")));
     String module = "{\"path\": \"%s\", \"type\": \"sentence_transformers.models.%s\"}";
     Files.writeString(
         folder.resolve("modules.json"),

@@ -93,6 +93,12 @@ class WordPieceTokenizerTest {
     assertArrayEquals(tokenizer.encode("ab c"), tokenizer.encode("a\ud83db \udc00c"));
   }
 
+  @Test
+  void aTokenThatIsThereTwiceHasItsLastId() throws IOException {
+    Files.writeString(folder.resolve("vocab.txt"), "[UNK]\n[CLS]\n[SEP]\na\na\nb\n");
+    assertArrayEquals(new int[] {1, 4, 5, 2}, WordPieceTokenizer.read(folder).encode("a b"));
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -103,6 +109,9 @@ class WordPieceTokenizerTest {
         "TemplateProcessing | RobertaProcessing | post_processor: type is RobertaProcessing",
         "\"lowercase\": true | \"lowercase\": \"yes\" | normalizer: lowercase is yes, expected true",
         "\"a\": 5 | \"a\": \"5\" | vocab: a is 5, expected a number",
+        "\"a\": 5 | \"a\": -5 | vocab: a is -5, expected a number from 0 on",
+        "\"id\": 0 | \"id\": \"x\" | added_tokens: id is x, expected a number",
+        "\"content\": \"[PAD]\" | \"other\": 1 | added_tokens: content is null, expected a token",
         "\"single_word\": false | \"single_word\": true | single word, which is not supported",
         "\"[UNK]\": 1 | \"[unk]\": 1 | has no token [UNK]",
         "{\"version | {{\"version | cannot be read",

@@ -3,6 +3,7 @@ package io.ruvector.resources;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.ruvector.embed.EmbedOptions;
 import io.ruvector.embed.Embedder;
 import io.ruvector.embed.Models;
 import io.ruvector.oracle.Seed;
@@ -22,6 +23,9 @@ class EmbedMemoryTest {
   private static final long BYTES_PER_TEXT = 100;
 
   private static final long BYTES_PER_MODEL = 100_000;
+
+  /** What the compiler and the allocators take in a while, however many texts there are. */
+  private static final long SLACK = 10_000_000;
 
   @TempDir Path folder;
 
@@ -60,6 +64,41 @@ class EmbedMemoryTest {
         embedder.embedBatch(List.of(text.repeat(50).split("(?<=\\G.{4})", 50)));
       }
     }
+  }
+
+  /** Prints what so many short texts left behind, one at a time on one thread. */
+  static final class ShortTexts {
+    public static void main(String[] args) throws IOException {
+      int texts = Integer.parseInt(args[1]);
+      var options = EmbedOptions.defaults().threads(1);
+      try (var embedder = Embedder.fromDirectory(Path.of(args[0]), options)) {
+        embed(embedder, 200);
+        long before = ProcessMemory.anonymous();
+        embed(embedder, texts);
+        System.out.println(ProcessMemory.anonymous() - before);
+      }
+    }
+
+    private static void embed(Embedder embedder, int texts) {
+      for (int i = 0; i < texts; i++) {
+        embedder.embed("one of the short texts, number " + i);
+      }
+    }
+  }
+
+  /** With 1,000 texts, or {@code -Dtests.embeds=TEXTS}. */
+  @Test
+  void theRealModelLeavesNothingBehind() throws Exception {
+    assumeTrue(ProcessMemory.isCounted(), "this system does not count the memory of a process");
+    int texts = Integer.getInteger("tests.embeds", 1_000);
+    long began = System.nanoTime();
+    long[] left =
+        ProcessMemory.run(
+            "-XX:TieredStopAtLevel=1", ShortTexts.class, Models.miniLm().toAbsolutePath(), texts);
+    System.out.printf(
+        "embedding %,d texts left %,d bytes, in %d s%n",
+        texts, left[0], (System.nanoTime() - began) / 1_000_000_000);
+    assertTrue(left[0] < SLACK, left[0] + " bytes after the texts");
   }
 
   @Test
