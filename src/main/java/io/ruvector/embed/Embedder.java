@@ -79,14 +79,18 @@ public final class Embedder implements AutoCloseable {
    */
   public static Embedder fromPretrained(String name, EmbedOptions options, ModelCache cache) {
     Pretrained model = Pretrained.of(name);
-    Path folder = cache.resolve(name);
-    ConfigFile image = model.image();
-    if (image == null) {
-      return fromDirectory(folder, options);
-    }
-    Path file = folder.resolve(model.files().getFirst().path());
     return open(
-        () -> new Embedder(null, ImageModel.open(file, ImagePreprocessor.ofTimm(image), options)));
+        () -> {
+          OnnxModel.checkRuntime();
+          Path folder = cache.resolve(name);
+          ConfigFile image = model.image();
+          if (image == null) {
+            return fromDirectory(folder, options);
+          }
+          Path file = folder.resolve(model.files().getFirst().path());
+          return new Embedder(
+              null, ImageModel.open(file, ImagePreprocessor.ofTimm(image), options));
+        });
   }
 
   /**

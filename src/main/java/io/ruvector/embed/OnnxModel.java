@@ -82,6 +82,15 @@ final class OnnxModel implements AutoCloseable {
     }
   }
 
+  /**
+   * Looks for ONNX Runtime, before models are downloaded for it.
+   *
+   * @throws LinkageError if it is not there
+   */
+  static void checkRuntime() {
+    var _ = OrtEnvironment.getEnvironment();
+  }
+
   /** The ONNX file of a model's folder. */
   static Path in(Path folder) {
     for (String usual : List.of("onnx/model.onnx", "model.onnx")) {
