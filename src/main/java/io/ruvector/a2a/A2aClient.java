@@ -436,6 +436,10 @@ public final class A2aClient implements AutoCloseable {
     } catch (InterruptedException e) {
       throw Http.interrupted(e);
     }
+    return longer(millis);
+  }
+
+  static long longer(long millis) {
     return Math.min(2 * millis, LONGEST_PAUSE_MILLIS);
   }
 

@@ -3,10 +3,8 @@ package io.ruvector.a2a;
 import io.ruvector.a2a.Json.MalformedException;
 import java.time.DateTimeException;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -206,18 +204,5 @@ enum Codec {
             });
     return new TaskUpdate.ArtifactUpdate(
         id, artifact, flags[0], flags[1], fields.map("metadata"), fields.rest());
-  }
-
-  /** The updates that lead to how a task stands. */
-  List<TaskUpdate> snapshot(Task task) {
-    List<TaskUpdate> updates = new ArrayList<>();
-    for (Artifact artifact : task.artifacts()) {
-      updates.add(
-          new TaskUpdate.ArtifactUpdate(task.id(), artifact, false, true, Map.of(), Map.of()));
-    }
-    updates.add(
-        new TaskUpdate.Status(
-            task.id(), task.status(), task.state().isFinal(), task.metadata(), Map.of()));
-    return updates;
   }
 }
