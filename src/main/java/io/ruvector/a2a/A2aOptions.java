@@ -112,7 +112,7 @@ public final class A2aOptions {
 
   /**
    * How often {@link A2aClient#get}, and {@link A2aClient#send} of an idempotent task, may be sent
-   * again after the connection failed; twice by default.
+   * again after the connection failed, or a proxy said so by status 502 to 504; twice by default.
    */
   public A2aOptions maxRetries(int times) {
     return with(v -> v.maxRetries = Checks.inRange("maxRetries", times, 0, 1_000));

@@ -35,6 +35,9 @@ import org.jspecify.annotations.Nullable;
  * the task.
  */
 public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
+  /** How long the last update may come after the answer to the call that gave the task. */
+  private static final long ANSWERED_NANOS = 5_000_000_000L;
+
   private final A2aClient client;
   private final Dialect dialect;
   private final @Nullable Duration limit;
@@ -46,13 +49,28 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
   private final @Nullable CompletableFuture<Task> sending;
   private volatile SseReader source;
   private volatile @Nullable String taskId;
-  private @Nullable TaskStatus last;
+  private volatile @Nullable Answer answer;
+  private TaskUpdate.@Nullable Status last;
   private int reconnects;
 
-  /** Whether the agent follows on what it told over another connection, and may tell it again. */
+  /** Whether the agent has told some over another connection. */
   private boolean resumed;
 
+  /** Whether it may still be telling that again. */
+  private boolean replaying;
+
+  /** When the wait for an event began. */
+  private long waiting;
+
   private boolean done;
+
+  /**
+   * What the call that gave the task was answered.
+   *
+   * @param task the task, which is done
+   * @param nanos when
+   */
+  private record Answer(Task task, long nanos) {}
 
   private TaskStream(
       A2aClient client,
@@ -71,10 +89,13 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
     this.onEnd = onEnd;
     if (sending != null) {
       var _ =
-          sending.exceptionally(
-              failure -> {
-                this.source.body().fail(failure);
-                return null;
+          sending.whenComplete(
+              (task, failure) -> {
+                if (failure != null) {
+                  this.source.body().fail(failure);
+                } else if (task.state().isFinal()) {
+                  answer = new Answer(task, System.nanoTime());
+                }
               });
     }
   }
@@ -102,6 +123,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
     var none = new SseReader(new BodyQueue(), 1);
     var stream = new TaskStream(client, taskId, none, null, null, () -> {});
     stream.resumed = true;
+    stream.replaying = true;
     stream.open(taskId).ifPresent(stream.updates::snapshot);
     return stream;
   }
@@ -173,6 +195,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
   }
 
   private void read() {
+    waiting = System.nanoTime();
     try {
       SseReader.Event event = source.next(this::patience);
       if (event != null) {
@@ -184,7 +207,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
         reconnect(new IOException("the stream ended before the task"));
       }
     } catch (HttpTimeoutException e) {
-      throw silent(e);
+      silent(e);
     } catch (IOException e) {
       reconnect(e);
     } catch (MalformedException e) {
@@ -200,7 +223,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
       dialect.tell(event, taskId, updates);
     } catch (A2aException e) {
       String task = taskId;
-      if (!resumed || task == null) {
+      if (!replaying || task == null) {
         throw e;
       }
       updates.snapshot(finished(task, e));
@@ -208,19 +231,33 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
   }
 
   private long patience() {
-    long idle = Checks.nanos(client.options().idleTimeout());
-    return limit == null ? idle : Math.min(idle, Math.max(0, deadline - System.nanoTime()));
+    long now = System.nanoTime();
+    long patience = Checks.nanos(client.options().idleTimeout());
+    Answer told = answer;
+    if (told != null) {
+      long passed = Math.min(now - told.nanos(), now - waiting);
+      patience = Math.min(patience, Math.max(0, ANSWERED_NANOS - passed));
+    }
+    return limit == null ? patience : Math.min(patience, Math.max(0, deadline - now));
   }
 
-  private RuntimeException silent(HttpTimeoutException e) {
+  private void silent(HttpTimeoutException e) {
+    Answer told = answer;
+    if (told != null) {
+      Task end = told.task();
+      updates.gap(end.id());
+      updates.update(
+          new TaskUpdate.Status(end.id(), end.status(), true, end.metadata(), end.more()));
+      return;
+    }
     String task = taskId;
     if (limit != null && deadline - System.nanoTime() <= 0) {
-      return task == null
+      throw task == null
           ? new PolicyViolationException(
               "a task has taken longer than the %s allowed".formatted(limit))
           : client.overdue(task, limit);
     }
-    return TransportException.timeout(
+    throw TransportException.timeout(
         "%s was silent for %s".formatted(dialect.endpoint(), client.options().idleTimeout()), e);
   }
 
@@ -241,11 +278,11 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
       }
       switch (update) {
         case TaskUpdate.Status status -> {
-          if (resumed && !isFinal && isTold(status.status())) {
+          if (resumed && !isFinal && isTold(status)) {
             return;
           }
-          resumed = false;
-          last = status.status();
+          replaying = false;
+          last = status;
         }
         case TaskUpdate.ArtifactUpdate piece -> artifacts.add(piece);
         case TaskUpdate.Gap _ -> {}
@@ -273,14 +310,19 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
       update(new TaskUpdate.Status(task.id(), task.status(), isFinal, task.metadata(), more));
     }
 
-    private boolean isTold(TaskStatus status) {
-      TaskStatus before = last;
-      if (before == null || status.equals(before)) {
-        return before != null;
+    private boolean isTold(TaskUpdate.Status status) {
+      TaskUpdate.Status before = last;
+      if (before == null) {
+        return false;
       }
-      Instant time = status.timestamp();
-      Instant until = before.timestamp();
-      return time != null && until != null && time.isBefore(until);
+      // rvagent's server may tell the one again that it replayed last.
+      if (!replaying) {
+        return status.equals(before);
+      }
+      Instant time = status.status().timestamp();
+      Instant until = before.status().timestamp();
+      return status.status().equals(before.status())
+          || (time != null && until != null && time.isBefore(until));
     }
 
     void gap(String task) {
@@ -293,9 +335,10 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
 
   /** Connects to the rest of a task's updates, or gets the task, where it is done. */
   private Optional<Task> open(String task) {
+    Instant since = last == null ? null : last.status().timestamp();
     SseReader opened;
     try {
-      opened = client.open(dialect.resubscribe(task, last == null ? null : last.timestamp()));
+      opened = client.open(dialect.resubscribe(task, since));
     } catch (A2aException e) {
       return Optional.of(finished(task, e));
     }
@@ -346,6 +389,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
       }
       if (!ended.isDone()) {
         resumed = true;
+        replaying = true;
         updates.gap(task);
         finished.ifPresent(updates::snapshot);
       }

@@ -228,6 +228,33 @@ class A2aClientTest {
     }
   }
 
+  /** A proxy that cannot reach the agent says so in its name; other errors are the agent's. */
+  @Test
+  void statusesThatMayPass() {
+    var left = new AtomicInteger(2);
+    try (var server =
+            Recorded.server(
+                (request, out) -> {
+                  if (left.getAndDecrement() > 0) {
+                    ScriptedServer.status(out, 503, "", "");
+                  } else {
+                    ScriptedServer.result(out, request, DONE);
+                  }
+                });
+        var agent = Recorded.connect(server)) {
+      assertEquals(TaskState.COMPLETED, agent.get("t1").state());
+      assertEquals(3, server.calls("tasks/get"));
+      left.set(1);
+      assertThrows(TransportException.class, () -> agent.send(HELLO));
+      assertEquals(1, server.calls("tasks/send"));
+    }
+    try (var server = Recorded.server((request, out) -> ScriptedServer.status(out, 500, "", ""));
+        var agent = Recorded.connect(server)) {
+      assertThrows(TransportException.class, () -> agent.get("t1"));
+      assertEquals(1, server.calls("tasks/get"));
+    }
+  }
+
   @Test
   void policiesAreCheckedBeforeAnythingIsSent() {
     try (var server = done();
@@ -544,6 +571,33 @@ class A2aClientTest {
       greedy.subscription.request(-1);
       assertThrows(IllegalArgumentException.class, () -> unwrapped(greedy.all));
       assertEquals(1, greedy.updates.size());
+    }
+  }
+
+  /** The call that gave the task has told its end; whatever became of the stream's. */
+  @Test
+  void streamWhoseEndIsLost() {
+    try (var server =
+            Recorded.server(
+                (request, out) -> {
+                  if (request.method().equals("POST")) {
+                    ScriptedServer.result(out, request, DONE);
+                  } else {
+                    ScriptedServer.events(out);
+                    ScriptedServer.write(out, status(1, false));
+                    for (int i = 0; i < 400; i++) {
+                      ScriptedServer.write(out, ": still here\n\n");
+                      Thread.sleep(50);
+                    }
+                  }
+                });
+        var agent = Recorded.connect(server);
+        var stream = agent.stream(HELLO)) {
+      List<TaskUpdate> updates = new ArrayList<>();
+      stream.forEach(updates::add);
+      assertEquals(3, updates.size());
+      assertEquals(new TaskUpdate.Gap("t1", TaskUpdate.Gap.UNKNOWN), updates.get(1));
+      assertEquals(TaskState.COMPLETED, ((TaskUpdate.Status) updates.get(2)).state());
     }
   }
 

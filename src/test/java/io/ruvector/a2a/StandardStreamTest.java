@@ -260,6 +260,27 @@ class StandardStreamTest {
     }
   }
 
+  /** A proxy that the agent has gone from is asked again. */
+  @Test
+  void goesOnBehindABadGateway() {
+    Work work = work();
+    try (var server =
+            server(
+                (request, out) -> {
+                  if (request.calls("SubscribeToTask") && work.done++ < 3) {
+                    ScriptedServer.status(out, 502, "", "");
+                    return;
+                  }
+                  ScriptedServer.events(out);
+                  work.tell(request, out, 1);
+                });
+        var agent = connect(server)) {
+      List<String> told = told(all(agent.stream(GO)));
+      assertEquals(List.of("SUBMITTED", "WORKING step 1", "gap -1"), told.subList(0, 3));
+      assertEquals("COMPLETED step 3", told.getLast());
+    }
+  }
+
   /** What was told is not told again: not the state, nor the artifact. */
   @Test
   void nothingNewBehindAGap() {
