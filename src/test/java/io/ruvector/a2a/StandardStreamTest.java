@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -218,8 +219,10 @@ class StandardStreamTest {
             piece("a", false),
             piece("b", true),
             step(2, false),
+            // Of the same second.
+            step(3, false),
             piece("c", true),
-            step(3, true)));
+            step(4, true)));
     return work;
   }
 
@@ -235,7 +238,7 @@ class StandardStreamTest {
                     work.tell(request, out, 2);
                     work.done += 2;
                   } else {
-                    work.tell(request, out, 2);
+                    work.tell(request, out, 3);
                     ScriptedServer.hold();
                   }
                 });
@@ -249,8 +252,9 @@ class StandardStreamTest {
               "gap -1",
               "+b",
               "WORKING step 2",
+              "WORKING step 3",
               "+c",
-              "COMPLETED step 3"),
+              "COMPLETED step 4"),
           told(updates));
       assertEquals(1, server.calls("SendStreamingMessage"));
       assertEquals(1, server.calls("SubscribeToTask"));
@@ -264,10 +268,11 @@ class StandardStreamTest {
   @Test
   void goesOnBehindABadGateway() {
     Work work = work();
+    var refusals = new AtomicInteger(2);
     try (var server =
             server(
                 (request, out) -> {
-                  if (request.calls("SubscribeToTask") && work.done++ < 3) {
+                  if (request.calls("SubscribeToTask") && refusals.getAndDecrement() > 0) {
                     ScriptedServer.status(out, 502, "", "");
                     return;
                   }
@@ -277,7 +282,7 @@ class StandardStreamTest {
         var agent = connect(server)) {
       List<String> told = told(all(agent.stream(GO)));
       assertEquals(List.of("SUBMITTED", "WORKING step 1", "gap -1"), told.subList(0, 3));
-      assertEquals("COMPLETED step 3", told.getLast());
+      assertEquals("COMPLETED step 4", told.getLast());
     }
   }
 
@@ -289,7 +294,7 @@ class StandardStreamTest {
             server(
                 (request, out) -> {
                   ScriptedServer.events(out);
-                  work.tell(request, out, work.done == 0 ? 4 : 2);
+                  work.tell(request, out, work.done == 0 ? 4 : 3);
                 });
         var agent = connect(server)) {
       assertEquals(
@@ -300,8 +305,9 @@ class StandardStreamTest {
               "+b",
               "WORKING step 2",
               "gap -1",
+              "WORKING step 3",
               "+c",
-              "COMPLETED step 3"),
+              "COMPLETED step 4"),
           told(all(agent.stream(GO))));
     }
   }
@@ -330,11 +336,11 @@ class StandardStreamTest {
                   });
           var agent = connect(server)) {
         assertEquals(
-            List.of("SUBMITTED", "WORKING step 1", "=a", "gap -1", "+bc", "COMPLETED step 3"),
+            List.of("SUBMITTED", "WORKING step 1", "=a", "gap -1", "+bc", "COMPLETED step 4"),
             told(all(agent.stream(GO))));
         assertEquals(1, server.calls("GetTask"));
         // Who comes when all is over hears all of it.
-        assertEquals(List.of("=abc", "COMPLETED step 3"), told(all(agent.resubscribe("t1"))));
+        assertEquals(List.of("=abc", "COMPLETED step 4"), told(all(agent.resubscribe("t1"))));
       }
     }
   }
