@@ -209,6 +209,21 @@ class Agents(unittest.TestCase):
         url, keys = self.serve('ES256', '0.3')
         self.check(url, keys)
 
+    def test_connections_that_break(self):
+        """The agent works on meanwhile; what it made is told once, whether it is done by then or not."""
+        for version in '1.0', '0.3':
+            for delay_ms in 0, 20:
+                with self.subTest(version, delay_ms=delay_ms):
+                    url, keys = self.serve('--cut', '4', 'ES256', version)
+                    run = cli_failing('a2a', 'stream', url, 'stream', 'go', '--trust', keys, '--metadata', 'n=20',
+                                      '--metadata', f'delay_ms={delay_ms}', '--metadata', 'chunks=5', status=0)
+                    self.assertEqual(run.stdout.strip(), ''.join(f'chunk {i}' for i in range(5)))
+                    said = run.stderr.splitlines()
+                    self.assertEqual(said.count('some updates lost'), 1, said)
+                    self.assertEqual(said[-1], 'completed')
+                    steps = [line for line in said if 'step' in line]
+                    self.assertEqual(sorted(set(steps), key=steps.index), steps)
+
     def test_unsigned_card(self):
         url, _ = self.serve('none')
         self.assertIn('unsigned', cli_failing('a2a', 'card', url, '--trust', 'any-signed', status=3).stderr)

@@ -1,11 +1,14 @@
 """The server of a2a-sdk (PyPI) on loopback, with a small streaming agent and a signed card: for tests.
 
-usage: server.py [ES256|EdDSA|none [VERSION...]]
+usage: server.py [--cut N] [ES256|EdDSA|none [VERSION...]]
+
+With --cut, the connection of the first stream breaks after N events.
 
 Prints its address and the set of its keys on one line, and ends when stdin does. The skills, named in the
 message's metadata: echo; stream, with n updates each delay_ms and chunks pieces of an artifact; slow, which works
 for ms or until it is cancelled; fail; input, which asks for more; message, which answers at once.
 """
+import argparse
 import asyncio
 import base64
 import json
@@ -118,11 +121,38 @@ def make_card(url, versions):
         skills=[AgentSkill(id=skill, name=skill, description='', tags=[skill, '']) for skill in SKILLS])
 
 
+def cutting(app, events):
+    """The application, whose first stream's connection breaks after so many events."""
+    left = [events]
+
+    async def cut(scope, receive, send):
+        streams = False
+
+        async def send_some(message):
+            nonlocal streams
+            if message['type'] == 'http.response.start':
+                streams = dict(message['headers']).get(b'content-type', b'').startswith(b'text/event-stream')
+            elif streams:
+                left[0] -= 1
+                if left[0] == -1:
+                    raise ConnectionError('cut')
+            await send(message)
+
+        await app(scope, receive, send_some)
+
+    return cut
+
+
 def main():
-    algorithm = sys.argv[1] if len(sys.argv) > 1 else 'ES256'
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cut', type=int)
+    parser.add_argument('algorithm', nargs='?', default='ES256')
+    parser.add_argument('versions', nargs='*')
+    arguments = parser.parse_args()
+    algorithm = arguments.algorithm
     listener = socket.create_server(('127.0.0.1', 0))
     url = f'http://127.0.0.1:{listener.getsockname()[1]}/'
-    card = make_card(url, sys.argv[2:] or ['1.0', '0.3'])
+    card = make_card(url, arguments.versions or ['1.0', '0.3'])
     keys = []
     if algorithm != 'none':
         key, jwk = make_key(algorithm)
@@ -131,6 +161,8 @@ def main():
     handler = DefaultRequestHandler(agent_executor=Agent(), task_store=InMemoryTaskStore(), agent_card=card)
     app = Starlette(routes=[*create_agent_card_routes(card),
                             *create_jsonrpc_routes(handler, '/', enable_v0_3_compat=True)])
+    if arguments.cut is not None:
+        app = cutting(app, arguments.cut)
     print(url, json.dumps({'keys': keys}), flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     uvicorn.Server(uvicorn.Config(app, log_level='error')).run(sockets=[listener])

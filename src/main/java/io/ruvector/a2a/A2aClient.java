@@ -138,8 +138,11 @@ public final class A2aClient implements AutoCloseable {
       throw new UnauthorizedException("%s answers %d".formatted(uri, answer.status()));
     }
     if (answer.status() / 100 != 2) {
-      throw new TransportException(
-          "%s answers %d: %s".formatted(uri, answer.status(), answer.shown()));
+      String message = "%s answers %d: %s".formatted(uri, answer.status(), answer.shown());
+      // That is a proxy's word for the agent's connection.
+      throw answer.status() >= 502 && answer.status() <= 504
+          ? new TransportException(message, null)
+          : new TransportException(message);
     }
     if (!answer.contentType().equals("application/json")
         && !answer.contentType().endsWith("+json")) {
@@ -436,6 +439,10 @@ public final class A2aClient implements AutoCloseable {
     } catch (InterruptedException e) {
       throw Http.interrupted(e);
     }
+    return longer(millis);
+  }
+
+  static long longer(long millis) {
     return Math.min(2 * millis, LONGEST_PAUSE_MILLIS);
   }
 

@@ -1,9 +1,11 @@
 package io.ruvector.a2a;
 
 import io.ruvector.internal.Checks;
+import java.net.http.HttpRequest;
 import java.time.Duration;
-import java.util.LinkedHashMap;
+import java.util.Collections;
 import java.util.Map;
+import java.util.TreeMap;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
@@ -110,17 +112,36 @@ public final class A2aOptions {
 
   /**
    * How often {@link A2aClient#get}, and {@link A2aClient#send} of an idempotent task, may be sent
-   * again after the connection failed; twice by default.
+   * again after the connection failed, or a proxy said so by status 502 to 504; twice by default.
    */
   public A2aOptions maxRetries(int times) {
     return with(v -> v.maxRetries = Checks.inRange("maxRetries", times, 0, 1_000));
   }
 
-  /** A header of every request. */
+  /**
+   * A header of every request, instead of one with this name, in whatever case.
+   *
+   * @throws IllegalArgumentException if HTTP has no such header, or the client sets it itself; the
+   *     message does not tell the value
+   */
   public A2aOptions header(String name, String value) {
-    Map<String, String> headers = new LinkedHashMap<>(values.headers);
+    checkHeader(name, "");
+    checkHeader(name, value);
+    Map<String, String> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+    headers.putAll(values.headers);
     headers.put(name, value);
-    return with(v -> v.headers = Map.copyOf(headers));
+    return with(v -> v.headers = Collections.unmodifiableMap(headers));
+  }
+
+  private static void checkHeader(String name, String value) {
+    try {
+      HttpRequest.newBuilder().header(name, value);
+    } catch (IllegalArgumentException e) {
+      throw value.isEmpty()
+          ? Checks.illegal("header", name, "names of HTTP's headers that are not the client's")
+          : new IllegalArgumentException(
+              "the value of header %s has characters that HTTP does not allow".formatted(name));
+    }
   }
 
   /** Tells the agent who calls, by RFC 6750. */

@@ -3,10 +3,8 @@ package io.ruvector.a2a;
 import io.ruvector.a2a.Json.MalformedException;
 import java.time.DateTimeException;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -48,8 +46,13 @@ enum Codec {
         json.put("text", text.text());
       }
       case Part.Data data -> {
-        putKind(json, "data");
-        json.put("data", data.data());
+        boolean isAsItCame =
+            data.data() == null
+                && (this == V1_0 ? !data.more().isEmpty() : data.more().containsKey(kindField));
+        if (!isAsItCame) {
+          putKind(json, "data");
+          json.put("data", data.data());
+        }
       }
       case Part.File file when this == V1_0 -> {
         putFile(json, file, "filename", "mediaType", "raw", "url");
@@ -57,6 +60,9 @@ enum Codec {
       case Part.File file -> {
         putKind(json, "file");
         Map<String, @Nullable Object> inner = new LinkedHashMap<>();
+        if (part.more().get("file") instanceof Map<?, ?> more) {
+          more.forEach((name, value) -> inner.put((String) name, value));
+        }
         putFile(inner, file, "name", "mimeType", "bytes", "uri");
         json.put("file", inner);
       }
@@ -100,22 +106,30 @@ enum Codec {
   }
 
   private Part part(Fields fields) throws MalformedException {
-    if (this != V1_0) {
-      Object _ = fields.any(kindField);
-      if (fields.has("file")) {
-        return fields.required(
-            "file", file -> file(file, fields, "name", "mimeType", "bytes", "uri"));
-      }
-    } else if (fields.has("raw") || fields.has("url")) {
+    if (this == V1_0 && (fields.has("raw") || fields.has("url"))) {
       return file(fields, fields, "filename", "mediaType", "raw", "url");
     }
+    if (this != V1_0 && fields.has("file")) {
+      dropKind(fields);
+      return fields.required(
+          "file", file -> file(file, fields, "name", "mimeType", "bytes", "uri"));
+    }
     if (fields.has("text")) {
+      dropKind(fields);
       return new Part.Text(fields.string("text"), fields.rest());
     }
-    // Whatever else a newer version may bring is kept as it came.
-    return fields.has("data")
-        ? new Part.Data(fields.any("data"), fields.rest())
-        : new Part.Data(null, fields.rest());
+    if (fields.has("data")) {
+      dropKind(fields);
+      return new Part.Data(fields.any("data"), fields.rest());
+    }
+    // Whatever else a newer version may bring is kept as it came, with its kind.
+    return new Part.Data(null, fields.rest());
+  }
+
+  private void dropKind(Fields fields) {
+    if (this != V1_0) {
+      Object _ = fields.any(kindField);
+    }
   }
 
   private static Part file(
@@ -129,9 +143,8 @@ enum Codec {
     String called = fields.optional(name);
     String type = fields.optional(mediaType);
     Map<String, @Nullable Object> more = new LinkedHashMap<>(outer.rest());
-    if (fields != outer) {
-      more.remove("file");
-      more.putAll(fields.rest());
+    if (fields != outer && !fields.rest().isEmpty()) {
+      more.put("file", fields.rest());
     }
     try {
       byte[] decoded = base64 == null ? null : Base64.getDecoder().decode(base64);
@@ -206,18 +219,5 @@ enum Codec {
             });
     return new TaskUpdate.ArtifactUpdate(
         id, artifact, flags[0], flags[1], fields.map("metadata"), fields.rest());
-  }
-
-  /** The updates that lead to how a task stands. */
-  List<TaskUpdate> snapshot(Task task) {
-    List<TaskUpdate> updates = new ArrayList<>();
-    for (Artifact artifact : task.artifacts()) {
-      updates.add(
-          new TaskUpdate.ArtifactUpdate(task.id(), artifact, false, true, Map.of(), Map.of()));
-    }
-    updates.add(
-        new TaskUpdate.Status(
-            task.id(), task.status(), task.state().isFinal(), task.metadata(), Map.of()));
-    return updates;
   }
 }

@@ -3,7 +3,6 @@ package io.ruvector.a2a;
 import io.ruvector.a2a.Json.MalformedException;
 import java.net.URI;
 import java.time.Instant;
-import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -63,12 +62,21 @@ sealed interface Dialect permits RvagentDialect, StandardDialect {
    */
   Source resubscribe(String taskId, @Nullable Instant since);
 
+  /** Who follows a task. */
+  interface Follower {
+    /** Something happened to it. */
+    void update(TaskUpdate update);
+
+    /** How it stands, whatever of that was told before. */
+    void snapshot(Task task);
+  }
+
   /**
-   * The updates in an event of a stream.
+   * Tells what is in an event of a stream.
    *
    * @param taskId the task, or null where the agent has not named it yet
    */
-  List<TaskUpdate> updates(SseReader.Event event, @Nullable String taskId)
+  void tell(SseReader.Event event, @Nullable String taskId, Follower follower)
       throws MalformedException;
 
   /** An error by its code in this dialect's table. */

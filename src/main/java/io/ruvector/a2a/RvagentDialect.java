@@ -7,7 +7,6 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -95,19 +94,18 @@ record RvagentDialect(URI base) implements Dialect {
   }
 
   @Override
-  public List<TaskUpdate> updates(SseReader.Event event, @Nullable String taskId)
+  public void tell(SseReader.Event event, @Nullable String taskId, Follower follower)
       throws MalformedException {
-    return switch (event.name()) {
-      case "status" -> List.of(CODEC.statusUpdate(fields(event)));
-      case "artifact" -> List.of(CODEC.artifactUpdate(fields(event)));
-      case "warning" ->
-          List.of(
-              new TaskUpdate.Gap(
-                  taskId == null ? "" : taskId,
-                  fields(event).number("lagged", TaskUpdate.Gap.UNKNOWN)));
+    switch (event.name()) {
+      case "status" -> follower.update(CODEC.statusUpdate(fields(event)));
+      case "artifact" -> follower.update(CODEC.artifactUpdate(fields(event)));
+      case "warning" -> {
+        long lost = fields(event).number("lagged", TaskUpdate.Gap.UNKNOWN);
+        follower.update(new TaskUpdate.Gap(taskId == null ? "" : taskId, lost));
+      }
       // Whatever a newer server may tell besides.
-      default -> List.of();
-    };
+      default -> {}
+    }
   }
 
   private static Fields fields(SseReader.Event event) throws MalformedException {

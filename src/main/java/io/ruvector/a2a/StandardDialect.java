@@ -111,31 +111,27 @@ record StandardDialect(URI endpoint, Codec codec) implements Dialect {
   }
 
   @Override
-  public List<TaskUpdate> updates(SseReader.Event event, @Nullable String taskId)
+  public void tell(SseReader.Event event, @Nullable String taskId, Follower follower)
       throws MalformedException {
     Object result = result(Fields.of("the event", Json.parse(event.data())));
     Fields fields = Fields.of("the event's result", result);
     if (!isV1()) {
-      return switch (fields.string("kind")) {
-        case "task" -> codec.snapshot(codec.task(fields));
-        case "message" -> codec.snapshot(done(codec.message(fields)));
-        case "status-update" -> List.of(codec.statusUpdate(fields));
-        case "artifact-update" -> List.of(codec.artifactUpdate(fields));
-        default -> List.of();
-      };
+      switch (fields.string("kind")) {
+        case "task" -> follower.snapshot(codec.task(fields));
+        case "message" -> follower.snapshot(done(codec.message(fields)));
+        case "status-update" -> follower.update(codec.statusUpdate(fields));
+        case "artifact-update" -> follower.update(codec.artifactUpdate(fields));
+        default -> {}
+      }
+    } else if (fields.has("task")) {
+      follower.snapshot(fields.required("task", codec::task));
+    } else if (fields.has("message")) {
+      follower.snapshot(done(fields.required("message", codec::message)));
+    } else if (fields.has("statusUpdate")) {
+      follower.update(fields.required("statusUpdate", codec::statusUpdate));
+    } else if (fields.has("artifactUpdate")) {
+      follower.update(fields.required("artifactUpdate", codec::artifactUpdate));
     }
-    if (fields.has("task")) {
-      return codec.snapshot(fields.required("task", codec::task));
-    }
-    if (fields.has("message")) {
-      return codec.snapshot(done(fields.required("message", codec::message)));
-    }
-    if (fields.has("statusUpdate")) {
-      return List.of(fields.required("statusUpdate", codec::statusUpdate));
-    }
-    return fields.has("artifactUpdate")
-        ? List.of(fields.required("artifactUpdate", codec::artifactUpdate))
-        : List.of();
   }
 
   @Override

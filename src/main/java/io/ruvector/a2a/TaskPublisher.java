@@ -46,46 +46,55 @@ final class TaskPublisher implements Flow.Publisher<TaskUpdate> {
     }
 
     void run(Supplier<TaskStream> opening) {
+      RuntimeException failure = null;
       try {
         subscriber.onSubscribe(this);
-        try (TaskStream opened = opening.get()) {
-          if (!began(opened)) {
-            return;
-          }
-          for (TaskUpdate update : opened) {
-            if (!awaitDemand()) {
-              break;
-            }
-            subscriber.onNext(update);
-          }
+        if (isWanted()) {
+          tell(opening);
         }
       } catch (RuntimeException e) {
-        if (!isCancelled()) {
-          subscriber.onError(e);
-        }
-        return;
+        failure = e;
       }
-      if (misuse != null) {
-        subscriber.onError(misuse);
-      } else if (!isCancelled()) {
+      lock.lock();
+      try {
+        if (cancelled) {
+          return;
+        }
+        failure = misuse != null ? misuse : failure;
+      } finally {
+        lock.unlock();
+      }
+      if (failure != null) {
+        subscriber.onError(failure);
+      } else {
         subscriber.onComplete();
       }
     }
 
-    private boolean began(TaskStream opened) {
-      lock.lock();
-      try {
-        stream = opened;
-        return !cancelled;
-      } finally {
-        lock.unlock();
+    private void tell(Supplier<TaskStream> opening) {
+      try (TaskStream opened = opening.get()) {
+        lock.lock();
+        try {
+          stream = opened;
+        } finally {
+          lock.unlock();
+        }
+        if (!isWanted()) {
+          return;
+        }
+        for (TaskUpdate update : opened) {
+          if (!awaitDemand()) {
+            return;
+          }
+          subscriber.onNext(update);
+        }
       }
     }
 
-    private boolean isCancelled() {
+    private boolean isWanted() {
       lock.lock();
       try {
-        return cancelled;
+        return !cancelled && misuse == null;
       } finally {
         lock.unlock();
       }
@@ -94,11 +103,11 @@ final class TaskPublisher implements Flow.Publisher<TaskUpdate> {
     private boolean awaitDemand() {
       lock.lock();
       try {
-        while (demand == 0 && !cancelled && misuse == null) {
+        while (demand == 0 && isWanted()) {
           changed.awaitUninterruptibly();
         }
         demand--;
-        return !cancelled && misuse == null;
+        return isWanted();
       } finally {
         lock.unlock();
       }
@@ -106,12 +115,13 @@ final class TaskPublisher implements Flow.Publisher<TaskUpdate> {
 
     @Override
     public void request(long n) {
+      if (n <= 0) {
+        end(() -> misuse = Checks.illegal("request", n, "1 or more"));
+        return;
+      }
       lock.lock();
       try {
-        if (n <= 0) {
-          misuse = Checks.illegal("request", n, "1 or more");
-        }
-        demand = n > Long.MAX_VALUE - demand ? Long.MAX_VALUE : demand + Math.max(0, n);
+        demand = n > Long.MAX_VALUE - demand ? Long.MAX_VALUE : demand + n;
         changed.signalAll();
       } finally {
         lock.unlock();
@@ -120,10 +130,15 @@ final class TaskPublisher implements Flow.Publisher<TaskUpdate> {
 
     @Override
     public void cancel() {
+      end(() -> cancelled = true);
+    }
+
+    /** Ends it for a reason, for the thread that waits for demand or for an update too. */
+    private void end(Runnable reason) {
       TaskStream opened;
       lock.lock();
       try {
-        cancelled = true;
+        reason.run();
         opened = stream;
         changed.signalAll();
       } finally {

@@ -35,7 +35,8 @@ public sealed interface TaskUpdate {
    *
    * @param taskId the task
    * @param artifact the piece
-   * @param append whether it goes behind an earlier piece of the artifact with this id
+   * @param append whether it goes behind the earlier pieces of the artifact with this id, rather
+   *     than in their place
    * @param lastChunk whether it is the last piece
    * @param metadata whatever else the agent says of it
    * @param more fields that this version does not know

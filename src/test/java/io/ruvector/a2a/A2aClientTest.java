@@ -154,6 +154,21 @@ class A2aClientTest {
   }
 
   @Test
+  void headersThatHttpDoesNotAllow() {
+    A2aOptions options = A2aOptions.defaults();
+    for (String value : List.of("secret\n", "secret\0", "s\u00e9cret\u20ac")) {
+      var refused = assertThrows(IllegalArgumentException.class, () -> options.bearerToken(value));
+      assertFalse(String.valueOf(refused.getMessage()).contains("cret"), refused.getMessage());
+    }
+    for (String name : List.of("", "a b", "a:", "Host", "content-length")) {
+      assertThrows(IllegalArgumentException.class, () -> options.header(name, "x"), name);
+    }
+    assertEquals(
+        Map.of("authorization", "Bearer b"),
+        options.header("authorization", "a").bearerToken("b").headers());
+  }
+
+  @Test
   void credentials() {
     A2aOptions options = A2aOptions.defaults().bearerToken("secret").header("X-Key", "other");
     assertFalse(options.toString().contains("secret") || options.toString().contains("other"));
@@ -210,6 +225,33 @@ class A2aClientTest {
       assertEquals(7, server.calls("tasks/send"));
       left.set(2);
       assertEquals(TaskState.COMPLETED, agent.get("t1").state());
+    }
+  }
+
+  /** A proxy that cannot reach the agent says so in its name; other errors are the agent's. */
+  @Test
+  void statusesThatMayPass() {
+    var left = new AtomicInteger(2);
+    try (var server =
+            Recorded.server(
+                (request, out) -> {
+                  if (left.getAndDecrement() > 0) {
+                    ScriptedServer.status(out, 503, "", "");
+                  } else {
+                    ScriptedServer.result(out, request, DONE);
+                  }
+                });
+        var agent = Recorded.connect(server)) {
+      assertEquals(TaskState.COMPLETED, agent.get("t1").state());
+      assertEquals(3, server.calls("tasks/get"));
+      left.set(1);
+      assertThrows(TransportException.class, () -> agent.send(HELLO));
+      assertEquals(1, server.calls("tasks/send"));
+    }
+    try (var server = Recorded.server((request, out) -> ScriptedServer.status(out, 500, "", ""));
+        var agent = Recorded.connect(server)) {
+      assertThrows(TransportException.class, () -> agent.get("t1"));
+      assertEquals(1, server.calls("tasks/get"));
     }
   }
 
@@ -476,6 +518,86 @@ class A2aClientTest {
       var refused = new OneByOne(1);
       agent.publisher(HELLO.policy(TaskPolicy.none().allowedSkills("x"))).subscribe(refused);
       assertThrows(PolicyViolationException.class, () -> unwrapped(refused.all));
+    }
+  }
+
+  /** Who does not want it any more, or asks for less than nothing, does not have it sent. */
+  @Test
+  void publisherThatNobodyWants() throws Exception {
+    try (var server = half();
+        var agent = Recorded.connect(server)) {
+      int before = server.requests().size();
+      var subscribed = new CountDownLatch(1);
+      var fickle =
+          new OneByOne(1) {
+            @Override
+            public void onSubscribe(Flow.Subscription subscription) {
+              subscription.request(1);
+              subscription.cancel();
+              subscribed.countDown();
+            }
+          };
+      agent.publisher(HELLO).subscribe(fickle);
+      subscribed.await();
+
+      var greedy = new OneByOne(0);
+      agent.publisher(HELLO).subscribe(greedy);
+      assertThrows(IllegalArgumentException.class, () -> unwrapped(greedy.all));
+      assertEquals(before, server.requests().size());
+      assertFalse(fickle.all.isDone());
+    }
+  }
+
+  /** Less than nothing ends a subscription (3.9), also one that waits for the agent. */
+  @Test
+  void misuseOfAPublisherThatWaits() throws Exception {
+    try (var server = half();
+        var agent = Recorded.connect(server)) {
+      var got = new CountDownLatch(1);
+      var greedy =
+          new OneByOne(1) {
+            @Override
+            public void onNext(TaskUpdate update) {
+              updates.add(update);
+              // No more than a long can be owed (3.17).
+              subscription.request(Long.MAX_VALUE);
+              subscription.request(Long.MAX_VALUE);
+              got.countDown();
+            }
+          };
+      agent.publisher(HELLO).subscribe(greedy);
+      got.await();
+      assertFalse(greedy.all.isDone());
+      greedy.subscription.request(-1);
+      assertThrows(IllegalArgumentException.class, () -> unwrapped(greedy.all));
+      assertEquals(1, greedy.updates.size());
+    }
+  }
+
+  /** The call that gave the task has told its end; whatever became of the stream's. */
+  @Test
+  void streamWhoseEndIsLost() {
+    try (var server =
+            Recorded.server(
+                (request, out) -> {
+                  if (request.method().equals("POST")) {
+                    ScriptedServer.result(out, request, DONE);
+                  } else {
+                    ScriptedServer.events(out);
+                    ScriptedServer.write(out, status(1, false));
+                    for (int i = 0; i < 400; i++) {
+                      ScriptedServer.write(out, ": still here\n\n");
+                      Thread.sleep(50);
+                    }
+                  }
+                });
+        var agent = Recorded.connect(server);
+        var stream = agent.stream(HELLO)) {
+      List<TaskUpdate> updates = new ArrayList<>();
+      stream.forEach(updates::add);
+      assertEquals(3, updates.size());
+      assertEquals(new TaskUpdate.Gap("t1", TaskUpdate.Gap.UNKNOWN), updates.get(1));
+      assertEquals(TaskState.COMPLETED, ((TaskUpdate.Status) updates.get(2)).state());
     }
   }
 

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -120,6 +121,28 @@ class RvagentServerTest {
     }
     assertTrue(last instanceof TaskUpdate.Status status && status.isFinal());
     return count;
+  }
+
+  /** The connection of the stream breaks, not the one that gave the task. */
+  @Test
+  void goesOnBehindAGap() {
+    try (var proxy = new CuttingProxy(server.uri().getPort(), "/tasks/sendSubscribe", "step 7");
+        var agent = A2aClient.connect(proxy.uri(), Trust.pinned(server.agentId()));
+        var updates = agent.stream(stream(40, 10_000))) {
+      List<String> steps = new ArrayList<>();
+      int gaps = 0;
+      TaskUpdate last = null;
+      for (TaskUpdate update : updates) {
+        if (update instanceof TaskUpdate.Status status && status.status().message() != null) {
+          steps.add(status.status().message().text());
+        }
+        gaps += update instanceof TaskUpdate.Gap ? 1 : 0;
+        last = update;
+      }
+      assertEquals(IntStream.range(0, 40).mapToObj(i -> "step " + i).toList(), steps);
+      assertEquals(1, gaps);
+      assertTrue(last instanceof TaskUpdate.Status status && status.isFinal());
+    }
   }
 
   @Test
