@@ -44,7 +44,9 @@ final class VectorWriter {
 
   /** Writes beside the file and moves, so that a file of that name is whole or not there. */
   static void whole(Path target, Body body) throws IOException {
-    Path temporary = target.resolveSibling(target.getFileName() + ".tmp");
+    Path temporary =
+        target.resolveSibling(
+            "%s.%d.tmp".formatted(target.getFileName(), ProcessHandle.current().pid()));
     try {
       try (var out = new BufferedOutputStream(Files.newOutputStream(temporary))) {
         body.write(out);

@@ -104,6 +104,11 @@ final class ImagePreprocessor {
   }
 
   private static ImagePreprocessor ofTransformers(ConfigFile config) {
+    String type = config.text("image_processor_type", "");
+    if (type.startsWith("Levit") || type.startsWith("PoolFormer")) {
+      // They scale by rules of their own, of which the other fields tell nothing.
+      throw config.unexpected("image_processor_type", "none that scales by a rule of its own");
+    }
     if (!config.flag("do_resize", true)) {
       throw config.unexpected("do_resize", "true");
     }

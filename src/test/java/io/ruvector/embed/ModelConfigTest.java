@@ -198,6 +198,7 @@ class ModelConfigTest {
       quoteCharacter = '`',
       nullValues = "-",
       value = {
+        "image_processor_type | \"LevitImageProcessor\" | image_processor_type is LevitImageProcessor, expected none that scales by a rule of its own",
         "do_resize | false | do_resize is false, expected true",
         "do_resize | 1 | do_resize is 1, expected true or false",
         "size | - | size: width is null, expected a number",
