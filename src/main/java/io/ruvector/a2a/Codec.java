@@ -3,6 +3,8 @@ package io.ruvector.a2a;
 import io.ruvector.a2a.Json.MalformedException;
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -166,11 +168,20 @@ enum Codec {
     try {
       return new TaskStatus(
           state,
-          timestamp == null ? null : Instant.parse(timestamp),
+          timestamp == null ? null : time(timestamp),
           fields.child("message", this::message),
           fields.rest());
     } catch (DateTimeException e) {
       throw fields.malformed("a time of RFC 3339 in timestamp");
+    }
+  }
+
+  /** Of RFC 3339; agents in Python have left out the zone, which is UTC then. */
+  private static Instant time(String text) {
+    try {
+      return Instant.parse(text);
+    } catch (DateTimeException e) {
+      return LocalDateTime.parse(text).toInstant(ZoneOffset.UTC);
     }
   }
 

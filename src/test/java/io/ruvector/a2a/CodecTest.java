@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.ruvector.a2a.Json.MalformedException;
+import java.time.Instant;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Messages, as each dialect has them. */
 class CodecTest {
@@ -81,5 +83,27 @@ class CodecTest {
       })
   void partsThatAreRefused(Codec codec, String part) {
     assertThrows(MalformedException.class, () -> read(codec, part));
+  }
+
+  private static TaskStatus status(String time) throws MalformedException {
+    String text = "{\"state\":\"working\",\"timestamp\":\"%s\"}".formatted(time);
+    return Codec.V0_3.status(Fields.of("the status", Json.parse(text)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "2026-11-23T14:27:33.5Z",
+        "2026-11-23T16:27:33.500000+02:00",
+        "2026-11-23T14:27:33.500000"
+      })
+  void timesWithAndWithoutAZone(String time) throws MalformedException {
+    assertEquals(Instant.parse("2026-11-23T14:27:33.5Z"), status(time).timestamp());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"2026-11-23", "14:27:33", "now", "2026-13-23T14:27:33"})
+  void timesThatAreNone(String time) {
+    assertThrows(MalformedException.class, () -> status(time));
   }
 }
