@@ -3,6 +3,7 @@ package io.ruvector.a2a;
 import io.ruvector.a2a.Dialect.Rpc;
 import io.ruvector.a2a.Json.MalformedException;
 import io.ruvector.internal.BodyQueue;
+import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
 import java.net.URI;
 import java.net.http.HttpRequest;
@@ -437,7 +438,7 @@ public final class A2aClient implements AutoCloseable {
     try {
       Thread.sleep(millis);
     } catch (InterruptedException e) {
-      throw Http.interrupted(e);
+      throw Cancellation.interrupted("waiting for an agent", e);
     }
     return longer(millis);
   }

@@ -1,6 +1,7 @@
 package io.ruvector.a2a;
 
 import io.ruvector.internal.BodyQueue;
+import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -15,7 +16,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.Executors;
 
 /** Requests to one origin, within the limits of its options. */
@@ -140,7 +140,7 @@ final class Http implements AutoCloseable {
     } catch (IOException e) {
       throw failure(request.uri(), e);
     } catch (InterruptedException e) {
-      throw interrupted(e);
+      throw Cancellation.interrupted(request.uri(), e);
     }
   }
 
@@ -160,13 +160,6 @@ final class Http implements AutoCloseable {
     }
     String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
     return new TransportException("%s: %s".formatted(uri, reason), e);
-  }
-
-  static CancellationException interrupted(InterruptedException e) {
-    Thread.currentThread().interrupt();
-    var cancelled = new CancellationException("interrupted");
-    cancelled.initCause(e);
-    return cancelled;
   }
 
   /** Reads a body as a whole. */
@@ -193,7 +186,7 @@ final class Http implements AutoCloseable {
     } catch (IOException e) {
       throw failure(response.uri(), e);
     } catch (InterruptedException e) {
-      throw interrupted(e);
+      throw Cancellation.interrupted(response.uri(), e);
     }
     return new Answer(response.statusCode(), contentType(response), whole.toByteArray());
   }

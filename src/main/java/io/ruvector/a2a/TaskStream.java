@@ -2,6 +2,7 @@ package io.ruvector.a2a;
 
 import io.ruvector.a2a.Json.MalformedException;
 import io.ruvector.internal.BodyQueue;
+import io.ruvector.internal.Cancellation;
 import io.ruvector.internal.Checks;
 import java.io.IOException;
 import java.net.http.HttpTimeoutException;
@@ -214,7 +215,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
       throw new TransportException(
           "%s, in a stream: %s".formatted(dialect.endpoint(), e.getMessage()));
     } catch (InterruptedException e) {
-      throw Http.interrupted(e);
+      throw Cancellation.interrupted(dialect.endpoint(), e);
     }
   }
 
@@ -244,10 +245,8 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
   private void silent(HttpTimeoutException e) {
     Answer told = answer;
     if (told != null) {
-      Task end = told.task();
-      updates.gap(end.id());
-      updates.update(
-          new TaskUpdate.Status(end.id(), end.status(), true, end.metadata(), end.more()));
+      updates.gap(told.task().id());
+      updates.stands(told.task());
       return;
     }
     String task = taskId;
@@ -302,6 +301,11 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
       for (Artifact artifact : task.artifacts()) {
         artifacts.rest(task, artifact).ifPresent(this::update);
       }
+      stands(task);
+    }
+
+    /** The status of a task, and nothing of what it made. */
+    void stands(Task task) {
       Map<String, @Nullable Object> more = new LinkedHashMap<>(task.more());
       if (task.contextId() != null) {
         more.put("contextId", task.contextId());
@@ -385,7 +389,7 @@ public final class TaskStream implements Iterable<TaskUpdate>, AutoCloseable {
         }
         continue;
       } catch (InterruptedException e) {
-        throw Http.interrupted(e);
+        throw Cancellation.interrupted(dialect.endpoint(), e);
       }
       if (!ended.isDone()) {
         resumed = true;
